@@ -1,0 +1,45 @@
+# arqload: `make help` lists what there is.
+GO      ?= go
+OUT     ?= runs
+FUZZTIME ?= 20s
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo test check fuzz bench golden
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r t d; do printf '  %-8s %s\n' "$$t" "$$d"; done
+
+deps: ## install PostgreSQL and Redis where they are missing (Debian, Ubuntu)
+	@./deploy/install-deps.sh
+
+build: ## build bin/arqload
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/arqload ./cmd/arqload
+
+demo: deps build ## the main job on this machine alone: PostgreSQL, Redis, the reference ARQ, 1,100 requests/s, the report
+	./bin/arqload demo --out $(OUT)
+
+test: deps ## all tests, with the race detector, over a real PostgreSQL and Redis
+	$(GO) test -race -timeout 280s ./...
+
+check: ## gofmt, vet, staticcheck, and govulncheck where its database can be reached
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@$(GO) tool govulncheck ./... > /tmp/arqload-vuln.$$$$ 2>&1; code=$$?; \
+	if grep -qiE 'no such host|dial tcp|connection refused|403|forbidden|timeout|fetching vulnerabilities' /tmp/arqload-vuln.$$$$ && [ $$code -ne 3 ]; then \
+		echo "govulncheck: its database cannot be reached from here; not checked"; code=0; \
+	else cat /tmp/arqload-vuln.$$$$; fi; rm -f /tmp/arqload-vuln.$$$$; exit $$code
+
+fuzz: ## every fuzz target for FUZZTIME (default 20s)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+bench: ## the drive's CPU per request beside the plain Vegeta library's, in pairs
+	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 900s ./attack ./analysis/...
+
+golden: ## rewrite the golden files of the tests
+	$(GO) test ./reports ./cmd/arqload ./scenarios -update

@@ -1,0 +1,399 @@
+package analysis
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"arqload/analysis/hist"
+	"arqload/analysis/observation"
+	"arqload/scenarios"
+)
+
+// Outcome is the verdict on one objective.
+type Outcome string
+
+// The outcomes of an objective.
+const (
+	Met      Outcome = "met"
+	Missed   Outcome = "missed"
+	Unproven Outcome = "unproven"
+	NoData   Outcome = "no data"
+)
+
+// Result is one objective, judged. Values are in the metric's own unit; a nil one has no
+// value, and Reason says why.
+type Result struct {
+	Objective      scenarios.Objective
+	Outcome        Outcome
+	Reason         string
+	Observed       *float64
+	Low, High      *float64 // one-sided bounds, each at Confidence
+	Samples        uint64   // arrivals, calls, seconds or statements, as the metric has it
+	Bad            uint64   // of Samples
+	BadShare       float64
+	BadLow         float64 // bounds on the bad share
+	BadHigh        float64
+	Phi            float64 // dispersion by which counts were divided; 1: none
+	MissingSeconds float64 // how much longer the run would have to be; 0: not known
+}
+
+// JudgeObjective judges one objective against a summary.
+func (s *Summary) JudgeObjective(o scenarios.Objective) Result {
+	r := Result{Objective: o, Phi: 1}
+	switch o.Metric {
+	case scenarios.MetricQuantile, scenarios.MetricErrorRate, scenarios.MetricAvailability:
+		s.judgeProportion(&r)
+	case scenarios.MetricThroughput:
+		s.judgeThroughput(&r)
+	case scenarios.MetricCacheHits:
+		s.judgeCache(&r)
+	case scenarios.MetricDBQuery:
+		s.judgeDatabase(&r)
+	default:
+		r.Outcome, r.Reason = NoData, fmt.Sprintf("this version does not know the metric %q", o.Metric)
+	}
+	return r
+}
+
+// population returns what an objective's scope selects, and whether it is a step's calls.
+func (s *Summary) population(o scenarios.Objective) (p *Population, isStep bool) {
+	scenario, step := o.Target()
+	if scenario == "" {
+		return &s.Total, false
+	}
+	sc := s.Scenarios[scenario]
+	if sc == nil {
+		return nil, false
+	}
+	if step == "" {
+		return &sc.Population, false
+	}
+	return sc.Steps[step], true
+}
+
+// badCount says how many of a tally's arrivals are bad for an objective. Arrivals that
+// were given up because a person stopped the run are in neither number. Where no exact
+// counter of the limit was kept, low and high are the histogram's, and exact is false.
+type badCount struct {
+	all       uint64
+	low, high uint64
+	exact     bool
+}
+
+func (s *Summary) bad(o scenarios.Objective, p *Population, isStep bool) badCount {
+	n := p.OK + p.Failed - p.Errors[observation.Canceled]
+	failed := p.Failed - p.Errors[observation.Canceled]
+	switch o.Metric {
+	case scenarios.MetricErrorRate:
+		return badCount{n, failed, failed, true}
+	case scenarios.MetricAvailability:
+		u := p.Unavailable()
+		return badCount{n, u, u, true}
+	}
+	if key, ok := s.counter(o); ok {
+		k := failed + p.Over[key]
+		return badCount{n, k, k, true}
+	}
+	h := p.Response
+	if isStep {
+		h = p.Service
+	}
+	low, high := h.CountOver(o.LimitDuration(), o.Op == scenarios.LessEqual)
+	return badCount{n, failed + uint64(low), failed + uint64(high), false}
+}
+
+// counter returns the key of the exact counter that was kept for an objective's limit.
+func (s *Summary) counter(o scenarios.Objective) (key string, ok bool) {
+	scenario, step := o.Target()
+	key = observation.Key(o.LimitDuration(), o.Op == scenarios.LessEqual)
+	for _, c := range s.Header.Counters {
+		if c.Over == key && c.Step == step && (c.Scenario == "" || c.Scenario == scenario) {
+			return key, true
+		}
+	}
+	return "", false
+}
+
+// LimitShare is the share of bad ones that an objective allows.
+func LimitShare(o scenarios.Objective) float64 {
+	switch o.Metric {
+	case scenarios.MetricQuantile, scenarios.MetricDBQuery:
+		return 1 - o.Quantile
+	case scenarios.MetricAvailability:
+		return 1 - o.Limit
+	}
+	return o.Limit
+}
+
+// judgeProportion judges every objective that is a statement about a share of arrivals:
+// "p99 < 2s" says that fewer than 1% take 2 s or longer, failures among them.
+func (s *Summary) judgeProportion(r *Result) {
+	o := r.Objective
+	p, isStep := s.population(o)
+	if p == nil || p.OK+p.Failed == p.Errors[observation.Canceled] {
+		r.Outcome, r.Reason = NoData, s.nothing(o)
+		return
+	}
+	b := s.bad(o, p, isStep)
+	phi, batches, known := s.dispersion(o, p, b)
+	limit := LimitShare(o)
+	r.Samples, r.Bad, r.Phi = b.all, b.high, phi
+	n := float64(b.all)
+	r.BadShare = float64(b.high) / n
+	r.BadLow, _ = Bounds(float64(b.low)/phi, n/phi, Confidence)
+	_, r.BadHigh = Bounds(float64(b.high)/phi, n/phi, Confidence)
+	s.ownUnit(r, p, isStep, b, phi)
+
+	inside, outside := r.BadHigh < limit, r.BadLow >= limit
+	if o.Op == scenarios.LessEqual || o.Op == scenarios.GreaterEqual {
+		inside, outside = r.BadHigh <= limit, r.BadLow > limit
+	}
+	scope := ""
+	switch {
+	case b.high == 0:
+		scope = fmt.Sprintf("; holds if failures come in clusters of at most %.0f", math.Floor(n*limit/3))
+	case !known && batches < minBatches:
+		scope = fmt.Sprintf("; independence assumed: under %d whole judged seconds", minBatches)
+	}
+	if !b.exact && b.low != b.high {
+		scope += fmt.Sprintf("; no exact counter of this limit was kept: %d arrivals of its histogram bucket count against either verdict", b.high-b.low)
+	}
+	what := fmt.Sprintf("%d of %d %s", b.high, b.all, badWords(o, isStep))
+	switch {
+	case inside:
+		r.Outcome = Met
+		r.Reason = fmt.Sprintf("%s; with %g%% confidence under %s, allowed are %s%s", what, Confidence*100, percent(r.BadHigh), percent(limit), scope)
+	case outside:
+		r.Outcome = Missed
+		r.Reason = fmt.Sprintf("%s; with %g%% confidence over %s, allowed are %s%s", what, Confidence*100, percent(r.BadLow), percent(limit), scope)
+	default:
+		r.Outcome = Unproven
+		r.Reason = fmt.Sprintf("%s: the share lies between %s and %s, allowed are %s%s", what, percent(r.BadLow), percent(r.BadHigh), percent(limit), scope)
+		s.missing(r, float64(b.high), n, phi, limit)
+	}
+}
+
+func badWords(o scenarios.Objective, isStep bool) string {
+	unit := "arrivals"
+	if isStep {
+		unit = "calls"
+	}
+	switch o.Metric {
+	case scenarios.MetricErrorRate:
+		return unit + " failed"
+	case scenarios.MetricAvailability:
+		return unit + " got no answer or a 5xx"
+	}
+	verb := "took " + o.LimitDuration().String() + " or longer"
+	if o.Op == scenarios.LessEqual {
+		verb = "took longer than " + o.LimitDuration().String()
+	}
+	return unit + " " + verb + " or failed"
+}
+
+// dispersion estimates phi for an objective over the judged seconds. Where no counter of
+// its limit was kept second by second, the largest phi of what was kept stands in.
+func (s *Summary) dispersion(o scenarios.Objective, p *Population, b badCount) (phi float64, batches int, known bool) {
+	of := func(bad func(t *observation.Tally) uint64) (float64, int, bool) {
+		var shares []share
+		for _, sec := range p.seconds {
+			if sec.length < time.Second {
+				continue // batches are of whole seconds
+			}
+			c := sec.tally.Errors[observation.Canceled]
+			shares = append(shares, share{bad: float64(bad(&sec.tally)), all: float64(sec.tally.OK + sec.tally.Failed - c)})
+		}
+		return dispersion(shares)
+	}
+	failed := func(t *observation.Tally) uint64 { return t.Failed - t.Errors[observation.Canceled] }
+	switch o.Metric {
+	case scenarios.MetricErrorRate:
+		return of(failed)
+	case scenarios.MetricAvailability:
+		return of((*observation.Tally).Unavailable)
+	}
+	if key, ok := s.counter(o); ok {
+		return of(func(t *observation.Tally) uint64 { return failed(t) + t.Over[key] })
+	}
+	phi, batches, known = of(failed)
+	for key := range p.Over {
+		f, n, k := of(func(t *observation.Tally) uint64 { return failed(t) + t.Over[key] })
+		if k && f > phi {
+			phi, batches, known = f, n, k
+		}
+	}
+	return phi, batches, known
+}
+
+// ownUnit gives the observed value and its bounds in the metric's own unit.
+func (s *Summary) ownUnit(r *Result, p *Population, isStep bool, b badCount, phi float64) {
+	o := r.Objective
+	switch o.Metric {
+	case scenarios.MetricErrorRate:
+		r.Observed, r.Low, r.High = ptr(r.BadShare), ptr(r.BadLow), ptr(r.BadHigh)
+		return
+	case scenarios.MetricAvailability:
+		r.Observed, r.Low, r.High = ptr(1-r.BadShare), ptr(1-r.BadHigh), ptr(1-r.BadLow)
+		return
+	}
+	h := p.Response
+	if isStep {
+		h = p.Service
+	}
+	// Failures stand behind every success: a rank among them has no value.
+	value := func(rank int64) *float64 {
+		if _, high, ok := h.AtRank(rank); ok {
+			return ptr(high.Seconds())
+		}
+		return nil
+	}
+	n := int64(b.all)
+	r.Observed = value(hist.Rank(o.Quantile, n))
+	low, high, okHigh := quantileRanks(o.Quantile, n, phi)
+	r.Low = value(low)
+	if okHigh {
+		r.High = value(high)
+	}
+}
+
+// judgeThroughput judges successful HTTP responses per second by a t-interval over the
+// judged seconds.
+func (s *Summary) judgeThroughput(r *Result) {
+	p, _ := s.population(r.Objective)
+	if p == nil || len(p.seconds) == 0 || s.Judged == 0 || p.Planned == 0 {
+		r.Outcome, r.Reason = NoData, s.nothing(r.Objective)
+		return
+	}
+	var rates []float64
+	for _, sec := range p.seconds {
+		if sec.length >= time.Second {
+			rates = append(rates, float64(sec.completed)/sec.length.Seconds())
+		}
+	}
+	r.Samples = uint64(len(rates))
+	r.Observed = ptr(float64(p.CompletedOK) / s.Judged.Seconds())
+	_, low, high, ok := meanInterval(rates)
+	if !ok {
+		r.Outcome = Unproven
+		r.Reason = fmt.Sprintf("%.0f/s over %s: at least two whole judged seconds are needed", *r.Observed, duration(s.Judged))
+		return
+	}
+	r.Low, r.High = ptr(max(0, low)), ptr(high)
+	r.above(fmt.Sprintf("%s/s on the average of %s", number(*r.Observed), plural(r.Samples, "second")), number)
+	if r.Outcome == Unproven {
+		r.Reason += "; to show a rate, plan more than it"
+	}
+}
+
+// above decides an objective that demands at least its limit from Low and High.
+func (r *Result) above(what string, format func(float64) string) {
+	limit := r.Objective.Limit
+	inside, outside := *r.Low > limit, *r.High <= limit
+	if r.Objective.Op == scenarios.GreaterEqual {
+		inside, outside = *r.Low >= limit, *r.High < limit
+	}
+	switch {
+	case inside:
+		r.Outcome = Met
+		r.Reason = fmt.Sprintf("%s; with %g%% confidence at least %s", what, Confidence*100, format(*r.Low))
+	case outside:
+		r.Outcome = Missed
+		r.Reason = fmt.Sprintf("%s; with %g%% confidence at most %s, demanded is %s", what, Confidence*100, format(*r.High), format(limit))
+	default:
+		r.Outcome = Unproven
+		r.Reason = fmt.Sprintf("%s: between %s and %s, demanded is %s", what, format(*r.Low), format(*r.High), format(limit))
+	}
+}
+
+func (s *Summary) judgeCache(r *Result) {
+	c := s.Cache
+	if !c.Available {
+		r.Outcome, r.Reason = NoData, c.Reason
+		return
+	}
+	var hits, reads []float64
+	for _, i := range c.Intervals {
+		hits, reads = append(hits, float64(i.Hits)), append(reads, float64(i.Hits+i.Misses))
+	}
+	r.Samples = uint64(len(reads))
+	if c.Hits+c.Misses == 0 {
+		r.Outcome, r.Reason = NoData, "Redis counted no read in the judged time: there is no ratio"
+		return
+	}
+	r.Observed = ptr(float64(c.Hits) / float64(c.Hits+c.Misses))
+	r.BadShare = 1 - *r.Observed
+	r.Bad = uint64(c.Misses)
+	_, low, high, ok := ratioInterval(hits, reads)
+	if !ok {
+		r.Outcome = Unproven
+		r.Reason = fmt.Sprintf("%s of %d reads: at least two intervals are needed for bounds", percent(*r.Observed), c.Hits+c.Misses)
+		return
+	}
+	r.Low, r.High = ptr(max(0, low)), ptr(min(1, high))
+	r.BadLow, r.BadHigh = 1-*r.High, 1-*r.Low
+	r.above(fmt.Sprintf("%s of %d reads, over %s", percent(*r.Observed), c.Hits+c.Misses, plural(r.Samples, "interval")), percent)
+}
+
+func (s *Summary) judgeDatabase(r *Result) {
+	d := s.Database
+	if !d.Available {
+		r.Outcome, r.Reason = NoData, d.Reason
+		return
+	}
+	o := r.Objective
+	q := d.Query(o.Quantile, o.LimitDuration(), o.Op == scenarios.LessEqual)
+	r.Samples, r.Bad = uint64(max(0, q.N)), uint64(max(0, q.SlowHigh))
+	if q.N > 0 {
+		r.BadShare = float64(q.SlowHigh) / float64(q.N)
+		r.BadLow, r.BadHigh = float64(q.SlowLow)/float64(q.N), r.BadShare
+	}
+	if q.UpperOK {
+		r.High = ptr(q.Upper.Seconds())
+	}
+	r.Reason = fmt.Sprintf("%s: %s", q.Claim, q.Reason)
+	switch {
+	case q.N == 0:
+		r.Outcome = NoData
+	case q.Decision == DecisionMet:
+		r.Outcome = Met
+	case q.Decision == DecisionMissed:
+		r.Outcome = Missed
+	default:
+		r.Outcome = Unproven
+	}
+}
+
+// nothing says why an objective has no data.
+func (s *Summary) nothing(o scenarios.Objective) string {
+	switch {
+	case s.Judged == 0:
+		return "no judged second was recorded"
+	case o.Scope != "":
+		return fmt.Sprintf("no arrival of %s was judged", o.Scope)
+	}
+	return "no arrival was judged"
+}
+
+// missing says how much more would prove an unproven share.
+func (s *Summary) missing(r *Result, k, n, phi, limit float64) {
+	want, ok := needed(k, n, phi, limit)
+	if !ok {
+		r.Reason += "; a longer run would not prove it unless fewer are bad"
+		return
+	}
+	if s.Judged <= 0 {
+		return
+	}
+	r.MissingSeconds = math.Ceil((want - n) / (n / s.Judged.Seconds()))
+	r.Reason += fmt.Sprintf("; about %.0f s more at this rate would prove it if the share stays", r.MissingSeconds)
+}
+
+func ptr(v float64) *float64 { return &v }
+
+func number(v float64) string {
+	if v == math.Trunc(v) || v >= 1000 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}

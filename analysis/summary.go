@@ -1,0 +1,264 @@
+package analysis
+
+import (
+	"fmt"
+	"time"
+
+	"arqload/analysis/hist"
+	"arqload/analysis/observation"
+)
+
+// Summary is what an observation says, before anything is demanded of it. All its counts
+// cover the judged phases only, except Generator.Whole.
+type Summary struct {
+	Header      observation.Header
+	Duration    time.Duration // of the whole run, drain included
+	Judged      time.Duration // length of the judged phases that were reached
+	Interrupted bool          // stopped by a person
+	Partial     bool          // the record has no end: the process died
+	Generator   Generator
+	Total       Population
+	Scenarios   map[string]*ScenarioSummary
+	Phases      []PhaseSummary
+	Connections observation.Connections
+	Addresses   map[string]uint64 // HTTP requests by remote address, whole run
+	Database    Database
+	Cache       Cache
+	Self        Self
+	Errors      []observation.Example
+	Slowest     []observation.Slow
+	Warnings    []string
+	// Damage says why the record contradicts itself; a run with damage is invalid.
+	Damage []string
+}
+
+// ScenarioSummary is one scenario and its steps.
+type ScenarioSummary struct {
+	Lane observation.Lane
+	Population
+	Steps map[string]*Population
+}
+
+// PhaseSummary is one phase, judged or not.
+type PhaseSummary struct {
+	observation.Phase
+	observation.Tally
+	OKPerS float64
+}
+
+// Population is a set of arrivals, or of one step's calls.
+type Population struct {
+	observation.Tally
+	Requests    uint64 // HTTP requests sent for them
+	CompletedOK uint64 // successful HTTP responses that ended in judged seconds
+	// Response and Service hold the successes; of a step only Service is set, and judged.
+	Response, Service *hist.Histogram
+	seconds           []second
+}
+
+// second is a population's part of one judged second.
+type second struct {
+	length    time.Duration
+	tally     observation.Tally
+	completed uint64
+}
+
+// Generator says how well the schedule was kept.
+type Generator struct {
+	observation.Tally // of the judged phases
+	Lag, SlotWait     *hist.Histogram
+	Whole             observation.Tally // of the whole run
+	WholeLag          *hist.Histogram
+	WholeSlotWait     *hist.Histogram
+	InFlightMax       int
+	BacklogMax        uint64
+}
+
+// Summarize turns an observation into its summary.
+func Summarize(run *observation.Run) *Summary {
+	s := &Summary{Header: run.Header, Scenarios: map[string]*ScenarioSummary{}, Partial: run.Footer == nil,
+		Errors: run.Errors, Slowest: run.Slowest, Warnings: append([]string(nil), run.Warnings...)}
+	if f := run.Footer; f != nil {
+		s.Interrupted, s.Addresses = f.Interrupted, f.Addresses
+		s.Warnings = append(s.Warnings, footerWarnings(f)...)
+	}
+	for _, l := range run.Header.Lanes {
+		sc := &ScenarioSummary{Lane: l, Steps: map[string]*Population{}}
+		for _, name := range l.Steps {
+			sc.Steps[name] = &Population{}
+		}
+		s.Scenarios[l.Scenario] = sc
+	}
+	for i := range run.Seconds {
+		s.addSecond(&run.Seconds[i])
+	}
+	if run.Footer != nil {
+		s.Duration = run.Footer.Ended.Duration()
+	}
+	s.phases(run)
+	s.histograms(run)
+	s.check(run)
+	s.Warnings = append(s.Warnings, backlogWarnings(run)...)
+	s.Database, s.Cache, s.Self = SummarizeDatabase(run), SummarizeCache(run), SummarizeSelf(run)
+	return s
+}
+
+func (s *Summary) addSecond(sec *observation.Second) {
+	if sec.Completed > 0 || sec.Phase != "" {
+		s.Duration = max(s.Duration, (sec.Start + sec.Length).Duration())
+	}
+	s.Generator.Whole.Add(&sec.Tally)
+	if !sec.Judged {
+		return
+	}
+	s.Judged += sec.Length.Duration()
+	s.Generator.Tally.Add(&sec.Tally)
+	s.Generator.InFlightMax = max(s.Generator.InFlightMax, sec.InFlightMax)
+	s.Generator.BacklogMax = max(s.Generator.BacklogMax, sec.Backlog)
+	addConnections(&s.Connections, &sec.Connections)
+	s.Total.add(sec.Length.Duration(), &sec.Tally, sec.Requests, sec.CompletedOK)
+	for name, ls := range sec.Scenarios {
+		sc := s.Scenarios[name]
+		if sc == nil {
+			s.Damage = append(s.Damage, fmt.Sprintf("second %.0f counts the scenario %q, which the header does not have", sec.Start.Duration().Seconds(), name))
+			continue
+		}
+		sc.add(sec.Length.Duration(), &ls.Tally, ls.Requests, ls.CompletedOK)
+		for step, t := range ls.Steps {
+			if p := sc.Steps[step]; p != nil {
+				p.add(sec.Length.Duration(), t, t.OK+t.Failed, t.OK)
+			}
+		}
+	}
+}
+
+func (p *Population) add(length time.Duration, t *observation.Tally, requests, completed uint64) {
+	p.Tally.Add(t)
+	p.Requests += requests
+	p.CompletedOK += completed
+	p.seconds = append(p.seconds, second{length: length, tally: *t, completed: completed})
+}
+
+func addConnections(to, c *observation.Connections) {
+	to.New += c.New
+	to.Reused += c.Reused
+	to.Connect += c.Connect
+	to.TLS += c.TLS
+	to.ConnectMax = max(to.ConnectMax, c.ConnectMax)
+	to.TLSMax = max(to.TLSMax, c.TLSMax)
+}
+
+func (s *Summary) phases(run *observation.Run) {
+	for _, ph := range run.Header.Phases {
+		p := PhaseSummary{Phase: ph}
+		var completed uint64
+		var length time.Duration
+		for i := range run.Seconds {
+			if sec := &run.Seconds[i]; sec.Start >= ph.Start && sec.Start < ph.End {
+				p.Tally.Add(&sec.Tally)
+				completed += sec.CompletedOK
+				length += sec.Length.Duration()
+			}
+		}
+		if length > 0 {
+			p.OKPerS = float64(completed) / length.Seconds()
+		}
+		s.Phases = append(s.Phases, p)
+	}
+}
+
+// histograms hands each population its own, and merges the totals.
+func (s *Summary) histograms(run *observation.Run) {
+	get := func(from observation.Latency, scenario, step string, o observation.Outcome, c observation.Clock) *hist.Histogram {
+		if h := from[observation.Series{Scenario: scenario, Step: step, Outcome: o, Clock: c}]; h != nil {
+			return h
+		}
+		return hist.New()
+	}
+	s.Total.Response, s.Total.Service = hist.New(), hist.New()
+	g := &s.Generator
+	g.Lag, g.SlotWait, g.WholeLag, g.WholeSlotWait = hist.New(), hist.New(), hist.New(), hist.New()
+	for name, sc := range s.Scenarios {
+		sc.Response = get(run.Latency, name, observation.All, observation.OK, observation.Response)
+		sc.Service = get(run.Latency, name, observation.All, observation.OK, observation.Service)
+		s.Total.Response.Merge(sc.Response)
+		s.Total.Service.Merge(sc.Service)
+		for step, p := range sc.Steps {
+			p.Service = get(run.Latency, name, step, observation.OK, observation.Service)
+		}
+		g.Lag.Merge(get(run.Latency, name, observation.All, observation.Started, observation.Lag))
+		g.SlotWait.Merge(get(run.Latency, name, observation.All, observation.Started, observation.SlotWait))
+		g.WholeLag.Merge(get(run.Whole, name, observation.All, observation.Started, observation.Lag))
+		g.WholeSlotWait.Merge(get(run.Whole, name, observation.All, observation.Started, observation.SlotWait))
+	}
+}
+
+// check holds the record against its own invariants.
+func (s *Summary) check(run *observation.Run) {
+	bad := func(format string, args ...any) { s.Damage = append(s.Damage, fmt.Sprintf(format, args...)) }
+	w := &s.Generator.Whole
+	if w.Planned != w.Sent+w.Shed+w.Canceled {
+		bad("planned %d is not sent %d + shed %d + canceled %d", w.Planned, w.Sent, w.Shed, w.Canceled)
+	}
+	if w.Planned != w.OK+w.Failed {
+		bad("planned %d is not ok %d + failed %d", w.Planned, w.OK, w.Failed)
+	}
+	var classes uint64
+	for _, n := range w.Errors {
+		classes += n
+	}
+	if classes != w.Failed {
+		bad("the failure classes sum to %d, failed is %d", classes, w.Failed)
+	}
+	if n := uint64(s.Total.Response.Count()); n != s.Total.OK {
+		bad("the histograms hold %d successes, the seconds count %d", n, s.Total.OK)
+	}
+	if f := run.Footer; f != nil && !f.Interrupted {
+		var planned uint64
+		for _, l := range run.Header.Lanes {
+			planned += l.PlannedRun
+		}
+		if !run.Header.Poisson && planned != w.Planned {
+			bad("the schedule holds %d arrivals, the record %d", planned, w.Planned)
+		}
+	}
+}
+
+func footerWarnings(f *observation.Footer) []string {
+	var w []string
+	if d := f.ClockDrift.Duration().Abs(); d > 50*time.Millisecond {
+		w = append(w, fmt.Sprintf("the wall clock moved %s against the monotonic clock during the run: times of day in other systems' logs do not line up", d.Round(time.Millisecond)))
+	}
+	if f.Retried > 0 {
+		w = append(w, fmt.Sprintf("%d requests were sent again by the HTTP library on a fresh connection because the kept one was closed before anything was written", f.Retried))
+	}
+	if f.Renewals.Failed > 0 {
+		w = append(w, fmt.Sprintf("%d token renewals failed", f.Renewals.Failed))
+	}
+	if n := f.Dropped.OutOfRange; n > 0 {
+		w = append(w, fmt.Sprintf("%d durations were longer than %s and are counted as that", n, hist.Max))
+	}
+	return append(w, f.Warnings...)
+}
+
+// backlogWarnings tells of judged phases that began under a backlog of more than a second
+// of load: their first arrivals measure what the phase before left behind.
+func backlogWarnings(run *observation.Run) []string {
+	var rate float64
+	for _, l := range run.Header.Lanes {
+		rate += l.RatePerS
+	}
+	var w []string
+	for _, ph := range run.Header.Phases {
+		if !ph.Judged {
+			continue
+		}
+		for i := range run.Seconds {
+			sec := &run.Seconds[i]
+			if sec.Start+sec.Length == ph.Start && float64(sec.Backlog) > rate {
+				w = append(w, fmt.Sprintf("the judged phase %q began with %d arrivals waiting, more than a second of load: what it measures began before it", ph.Name, sec.Backlog))
+			}
+		}
+	}
+	return w
+}

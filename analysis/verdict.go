@@ -1,0 +1,107 @@
+package analysis
+
+import (
+	"fmt"
+
+	"arqload/scenarios"
+)
+
+// Judgement is the verdict of a run.
+type Judgement string
+
+// The verdicts of a run.
+const (
+	Pass         Judgement = "pass"
+	Fail         Judgement = "fail"
+	Inconclusive Judgement = "inconclusive" // not enough evidence
+	Invalid      Judgement = "invalid"      // the measurement itself cannot be trusted
+)
+
+// The exit codes that a verdict leads to. The command line adds 2 (bad usage or plan) and
+// 6 (the system could not be reached or prepared), which leave no verdict; 5 is a
+// regression against a baseline.
+const (
+	ExitPass         = 0
+	ExitFail         = 1
+	ExitInconclusive = 3
+	ExitInvalid      = 4
+	ExitInterrupted  = 130
+)
+
+// Verdict is a run, judged.
+type Verdict struct {
+	Judgement Judgement
+	ExitCode  int
+	Reasons   []string // every reason, the decisive one first
+	Results   []Result // in the order of the objectives
+}
+
+// Judge holds a summary against objectives.
+func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
+	var v Verdict
+	invalid := s.Invalid(objectives)
+	var missed, open, unmet []string
+	for _, o := range objectives {
+		r := s.JudgeObjective(o)
+		v.Results = append(v.Results, r)
+		if r.Outcome == Met {
+			continue
+		}
+		text := fmt.Sprintf("%s: %s (%s)", o.Text, r.Outcome, r.Reason)
+		switch {
+		case !o.Required:
+			unmet = append(unmet, "not required: "+text)
+		case r.Outcome == Missed:
+			missed = append(missed, text)
+		default:
+			open = append(open, text)
+		}
+	}
+	if len(objectives) == 0 {
+		open = append(open, "the plan demands nothing: there is nothing to pass")
+	}
+	if required(objectives) == 0 && len(objectives) > 0 {
+		open = append(open, "no objective is required: there is nothing to pass")
+	}
+	var stopped []string
+	switch {
+	case s.Partial:
+		stopped = []string{"the record is partial: the process ended before the run did"}
+	case s.Interrupted:
+		stopped = []string{"the run was interrupted before its end"}
+	}
+
+	switch {
+	case len(invalid) > 0:
+		v.Judgement, v.ExitCode = Invalid, ExitInvalid
+		for i, m := range missed {
+			missed[i] = "as measured, which cannot be trusted: " + m
+		}
+	case len(missed) > 0:
+		v.Judgement, v.ExitCode = Fail, ExitFail
+	case len(open) > 0 || len(stopped) > 0:
+		v.Judgement, v.ExitCode = Inconclusive, ExitInconclusive
+	default:
+		v.Judgement, v.ExitCode = Pass, ExitPass
+	}
+	if len(stopped) > 0 {
+		v.ExitCode = ExitInterrupted
+	}
+	for _, list := range [][]string{stopped, invalid, missed, open, unmet} {
+		v.Reasons = append(v.Reasons, list...)
+	}
+	if v.Judgement == Pass {
+		v.Reasons = append([]string{fmt.Sprintf("all %d required objectives are met, each with %g%% confidence, and the measurement is sound", required(objectives), Confidence*100)}, v.Reasons...)
+	}
+	return v
+}
+
+func required(objectives []scenarios.Objective) int {
+	n := 0
+	for _, o := range objectives {
+		if o.Required {
+			n++
+		}
+	}
+	return n
+}

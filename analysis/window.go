@@ -1,0 +1,176 @@
+package analysis
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"arqload/analysis/observation"
+)
+
+// stretch is a run of judged phases without a gap between them, [from, to): what a
+// collector counted in it is the difference of the samples at its two ends.
+type stretch struct {
+	from, to time.Duration
+	last     bool // no load was sent after it but what was still in flight
+}
+
+// judgedStretches returns the judged time, as far as the run reached it.
+func judgedStretches(run *observation.Run) []stretch {
+	end := time.Duration(1<<63 - 1)
+	switch f := run.Footer; {
+	case f == nil: // the process died: the record ends with its last second
+		end = 0
+		for i := range run.Seconds {
+			end = max(end, (run.Seconds[i].Start + run.Seconds[i].Length).Duration())
+		}
+	case f.Interrupted:
+		end = f.StoppedAt.Duration()
+	}
+	var all []stretch
+	for i, ph := range run.Header.Phases {
+		from, to := ph.Start.Duration(), ph.End.Duration()
+		if !ph.Judged || from >= end {
+			continue
+		}
+		s := stretch{from: from, to: min(to, end), last: i == len(run.Header.Phases)-1 || to >= end}
+		if n := len(all); n > 0 && all[n-1].to == s.from {
+			s.from = all[n-1].from
+			all = all[:n-1]
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// holds says whether an instant lies in the judged time.
+func holds(all []stretch, at time.Duration) bool {
+	return slices.ContainsFunc(all, func(s stretch) bool { return s.from <= at && at <= s.to })
+}
+
+const (
+	// atEdge is how far from an edge a sample may have been taken to count as the edge's.
+	atEdge = 250 * time.Millisecond
+	// nearEdge is how far outside of the stretch a sample may lie that stands in for a lost
+	// one: the next regular one.
+	nearEdge = 2500 * time.Millisecond
+)
+
+// ends finds the two samples that bound a stretch among the instants of the usable ones,
+// which are sorted. A stand-in lies outside of the stretch, so that nothing judged is left
+// out, and is noted; after the last load it may come any time later. Where there is none,
+// reason says so.
+func (s stretch) ends(at []time.Duration) (from, to int, notes []string, reason string) {
+	from, to = nearest(at, s.from), nearest(at, s.to)
+	if from < 0 {
+		from = lastBefore(at, s.from)
+		if from < 0 || s.from-at[from] > nearEdge {
+			return 0, 0, nil, fmt.Sprintf("there is no sample of the judged time's start at %s", duration(s.from))
+		}
+		notes = append(notes, fmt.Sprintf("the sample at the judged time's start is missing; counted from %s before it", duration(s.from-at[from])))
+	}
+	if to < 0 {
+		to = lastBefore(at, s.to) + 1
+		if to == len(at) || !s.last && at[to]-s.to > nearEdge {
+			return 0, 0, nil, fmt.Sprintf("there is no sample of the judged time's end at %s", duration(s.to))
+		}
+		notes = append(notes, fmt.Sprintf("the sample at the judged time's end is missing; counted until %s after it", duration(at[to]-s.to)))
+	}
+	if from >= to {
+		return 0, 0, nil, fmt.Sprintf("there is only one sample of the judged time from %s to %s", duration(s.from), duration(s.to))
+	}
+	return from, to, notes, ""
+}
+
+// nearest is the index of the instant closest to t and within atEdge of it; -1: none.
+func nearest(at []time.Duration, t time.Duration) int {
+	best := -1
+	for i, a := range at {
+		if d := (a - t).Abs(); d <= atEdge && (best < 0 || d < (at[best]-t).Abs()) {
+			best = i
+		}
+	}
+	return best
+}
+
+// lastBefore is the index of the last instant before t; -1: none.
+func lastBefore(at []time.Duration, t time.Duration) int {
+	i, _ := slices.BinarySearch(at, t)
+	return i - 1
+}
+
+// taken is one sample of a collector, decoded. err stands in place of data.
+type taken[T any] struct {
+	at, took time.Duration
+	err      string
+	data     T
+}
+
+// samples returns a collector's samples in the order in which they were begun.
+func samples[T any](run *observation.Run, collector string) []taken[T] {
+	var all []taken[T]
+	for _, s := range run.Samples {
+		if s.Collector != collector {
+			continue
+		}
+		t := taken[T]{at: s.At.Duration(), took: s.Took.Duration(), err: s.Error}
+		if t.err == "" {
+			if err := json.Unmarshal(s.Data, &t.data); err != nil {
+				t.err = fmt.Sprintf("the sample cannot be decoded: %v", err)
+			}
+		}
+		all = append(all, t)
+	}
+	slices.SortStableFunc(all, func(a, b taken[T]) int { return int(a.at - b.at) })
+	return all
+}
+
+// good returns the samples that hold data and satisfy ok, and their instants.
+func good[T any](all []taken[T], ok func(*T) bool) ([]taken[T], []time.Duration) {
+	var some []taken[T]
+	var at []time.Duration
+	for _, t := range all {
+		if t.err == "" && (ok == nil || ok(&t.data)) {
+			some, at = append(some, t), append(at, t.at)
+		}
+	}
+	return some, at
+}
+
+// failures tells of the samples that failed, a line a run of them.
+func failures[T any](all []taken[T]) []string {
+	var gaps []string
+	for i := 0; i < len(all); i++ {
+		if all[i].err == "" {
+			continue
+		}
+		j := i
+		for j+1 < len(all) && all[j+1].err != "" {
+			j++
+		}
+		if i == j {
+			gaps = append(gaps, fmt.Sprintf("the sample at %s failed: %s", duration(all[i].at), all[i].err))
+		} else {
+			gaps = append(gaps, fmt.Sprintf("%d samples from %s to %s failed: %s", j-i+1, duration(all[i].at), duration(all[j].at), all[i].err))
+		}
+		i = j
+	}
+	return gaps
+}
+
+// asked says whether the plan named a system for a collector, and why it gave nothing: it
+// was not named, or could not be opened.
+func asked(run *observation.Run, collector, field string) (bool, string) {
+	for _, s := range run.Header.Sources {
+		if s.Collector == collector && s.Asked {
+			return true, s.Error
+		}
+	}
+	for _, s := range run.Samples {
+		if s.Collector == collector {
+			return true, ""
+		}
+	}
+	return false, "the plan does not name it: set system." + field
+}

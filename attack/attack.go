@@ -1,0 +1,380 @@
+// Package attack drives a plan against a live system and records what it saw. It owns
+// Vegeta, every goroutine of the drive and the sampler; it is the only package that
+// touches the network, and it draws no conclusions.
+package attack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"arqload/analysis/observation"
+	"arqload/attack/collectors"
+	"arqload/scenarios"
+)
+
+const (
+	// lead is how far in the future the epoch is laid, so that all lanes stand ready
+	// before the first arrival.
+	lead = 200 * time.Millisecond
+	// grace is how long requests in flight may go on after the run was stopped.
+	grace = 2 * time.Second
+	// closeEvery is how often finished seconds are handed to the recorder.
+	closeEvery = 100 * time.Millisecond
+)
+
+// Options are what a run needs beside its plan.
+type Options struct {
+	Recorder   observation.Recorder   // receives the record; required
+	Header     observation.Header     // ID, ToolVersion, Environment; Run fills in the rest
+	Collectors []collectors.Collector // opened; Run closes them
+	Sources    []observation.Source   // every collector the plan asks for, opened or not
+	Progress   func(Progress)         // called once a second; may be nil
+	// Transport replaces the network: an in-memory system in tests and benchmarks. nil:
+	// a real transport, and the system is connected to before anything else.
+	Transport http.RoundTripper
+}
+
+// Run prepares sessions, drives the whole schedule, drains and takes the last samples.
+// It returns nil for a run that was recorded to its end, also one that ctx stopped early
+// (the record's footer says so); *UnreachableError or *PrepareError where nothing was
+// driven; and the recorder's error where the record could not be kept, which stops the
+// run.
+func Run(ctx context.Context, plan *scenarios.Plan, o Options) error {
+	d, err := newDrive(plan, o)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.prepare(ctx); err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// drive is one run.
+type drive struct {
+	plan     *scenarios.Plan
+	o        Options
+	base     *url.URL
+	real     *http.Transport // nil with Options.Transport
+	call     *caller
+	sessions *sessions
+	lanes    []*lane
+	book     *book
+	rec      *recorder
+	header   observation.Header
+	epoch    time.Time // its monotonic part is the run's clock
+
+	kill     context.Context // done: requests in flight are given up
+	giveUp   context.CancelFunc
+	warnMu   sync.Mutex
+	warnings []string
+}
+
+func newDrive(plan *scenarios.Plan, o Options) (*drive, error) {
+	base, err := url.Parse(plan.System.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("system.base_url: %w", err)
+	}
+	d := &drive{plan: plan, o: o, base: base, epoch: time.Now(), rec: &recorder{to: o.Recorder}}
+	d.kill, d.giveUp = context.WithCancel(context.Background())
+	rt := o.Transport
+	if rt == nil {
+		if d.real, err = newTransport(plan); err != nil {
+			return nil, err
+		}
+		rt = d.real
+	}
+	d.call = &caller{base: base, rt: rt, timeout: plan.Limits.Timeout, now: d.now, scrub: newScrubber(plan),
+		agent: "arqload/" + o.Header.ToolVersion, dialed: func(time.Duration, time.Duration) {}}
+	d.sessions = newSessions(plan, d.call, d.warn)
+	return d, nil
+}
+
+func (d *drive) now() time.Duration { return time.Since(d.epoch) }
+
+func (d *drive) warn(s string) {
+	d.warnMu.Lock()
+	defer d.warnMu.Unlock()
+	d.warnings = append(d.warnings, s)
+}
+
+func (d *drive) close() {
+	d.giveUp()
+	if d.real != nil {
+		d.real.CloseIdleConnections()
+	}
+}
+
+// prepare connects once and makes the sessions: nothing of it is in a judged number.
+func (d *drive) prepare(ctx context.Context) error {
+	if d.real != nil {
+		if err := checkReachable(ctx, d.base, d.real.TLSClientConfig, d.plan.Limits.Timeout); err != nil {
+			return err
+		}
+	}
+	return d.sessions.prepare(ctx)
+}
+
+// run drives the schedule.
+func (d *drive) run(ctx context.Context) error {
+	halt, stop := context.WithCancel(ctx)
+	defer stop()
+	d.rec.failed = stop
+
+	// The one epoch of everything: the run's clock starts now.
+	d.epoch = time.Now().Add(lead)
+	d.layOut(halt)
+	d.header.StartedAt = d.epoch.Round(0).UTC()
+	if err := d.rec.begin(d.header); err != nil {
+		return err
+	}
+	sampler := collectors.NewSampler(d.o.Collectors, d.now, d.rec.sample)
+	sampler.Start(context.WithoutCancel(ctx), d.edges())
+
+	var background sync.WaitGroup
+	helpers, stopHelpers := context.WithCancel(context.Background())
+	background.Go(func() { d.sessions.keep(helpers) })
+	background.Go(func() { d.closeSeconds(helpers) })
+	background.Go(func() { d.giveUpAfterGrace(halt, helpers) })
+
+	var lanes sync.WaitGroup
+	for _, l := range d.lanes {
+		lanes.Go(l.attack)
+	}
+	lanes.Wait()
+	ended := d.now()
+	stopHelpers()
+	background.Wait()
+	// PostgreSQL publishes counters late.
+	select {
+	case <-time.After(collectors.Settle):
+	case <-halt.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	sampler.Finish(last)
+	cancel()
+	d.flush(d.now(), true)
+	return d.rec.end(d.footer(ctx.Err() != nil, ended))
+}
+
+// layOut makes the lanes, the book and the record's header.
+func (d *drive) layOut(halt context.Context) {
+	p := d.plan
+	h := d.o.Header
+	h.Version, h.Name, h.PlanSHA256, h.Sources = observation.Version, p.Name, p.Hash(), d.o.Sources
+	h.MaxLag = observation.Seconds(p.Limits.MaxLag)
+	h.Poisson, h.Seed = p.Arrivals.Process == scenarios.Poisson, p.Arrivals.Seed
+	var at time.Duration
+	for _, ph := range p.Phases {
+		h.Phases = append(h.Phases, observation.Phase{Name: ph.Name, Judged: ph.Judged,
+			Start: observation.Seconds(at), End: observation.Seconds(at + ph.Duration)})
+		at += ph.Duration
+	}
+	h.Counters = counters(p.Objectives)
+	for i, load := range p.Load {
+		l := &lane{index: i, scenario: p.Scenarios[load.Scenario], slots: load.InFlight, maxLag: p.Limits.MaxLag,
+			shape: p.Schedule(i), call: d.call, sessions: d.sessions, now: d.now, halt: halt, kill: d.kill}
+		l.init(p.Arrivals)
+		d.lanes = append(d.lanes, l)
+		h.Lanes = append(h.Lanes, laneHeader(l, load, h.Phases))
+	}
+	d.header = h
+	d.book = newBook(h.Phases, d.lanes, h.Counters)
+	for _, l := range d.lanes {
+		l.book = d.book
+	}
+	d.call.dialed = func(connect, tls time.Duration) { d.book.dialed(d.now(), connect, tls) }
+}
+
+func laneHeader(l *lane, load scenarios.LoadLine, phases []observation.Phase) observation.Lane {
+	h := observation.Lane{Scenario: l.scenario.Name, RatePerS: load.Rate, InFlight: l.slots, PlannedRun: l.shape.Len()}
+	for _, st := range l.scenario.Steps {
+		h.Steps = append(h.Steps, st.Name)
+	}
+	for _, ph := range phases {
+		if ph.Judged {
+			h.PlannedJudg += l.shape.Between(ph.Start.Duration(), ph.End.Duration())
+		}
+	}
+	return h
+}
+
+// counters returns the exact counters that the objectives' latency limits ask for.
+func counters(objectives []scenarios.Objective) []observation.Counter {
+	var out []observation.Counter
+	seen := map[observation.Counter]bool{}
+	for _, o := range objectives {
+		if o.Metric != scenarios.MetricQuantile {
+			continue
+		}
+		scenario, step := o.Target()
+		c := observation.Counter{Scenario: scenario, Step: step, Limit: observation.Seconds(o.LimitDuration()), Strict: o.Op == scenarios.LessEqual}
+		c.Over = observation.Key(o.LimitDuration(), c.Strict)
+		if all := c; !seen[c] {
+			// A limit that is counted in every lane need not be counted again in one.
+			all.Scenario = ""
+			if c.Step == "" && seen[all] {
+				continue
+			}
+			seen[c] = true
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// edges are the phases' ends, at each of which the collectors take a sample.
+func (d *drive) edges() []collectors.Edge {
+	var edges []collectors.Edge
+	for i, ph := range d.header.Phases {
+		if i == 0 {
+			edges = append(edges, collectors.Edge{At: 0, Name: "start of " + ph.Name})
+		} else {
+			edges = append(edges, collectors.Edge{At: ph.Start.Duration(), Name: "end of " + d.header.Phases[i-1].Name + ", start of " + ph.Name})
+		}
+	}
+	if n := len(d.header.Phases); n > 0 {
+		last := d.header.Phases[n-1]
+		edges = append(edges, collectors.Edge{At: last.End.Duration(), Name: "end of " + last.Name})
+	}
+	return edges
+}
+
+// closeSeconds hands finished seconds to the recorder and reports progress.
+func (d *drive) closeSeconds(ctx context.Context) {
+	var reported int64 = -1
+	for {
+		// Aligned to the run's clock, so that each second's gauges are taken at its end.
+		now := d.now()
+		wait := closeEvery - (now%closeEvery+closeEvery)%closeEvery
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+		now = d.now()
+		if now < 0 {
+			continue
+		}
+		d.flush(now, false)
+		if sec := int64(now / time.Second); sec != reported && d.o.Progress != nil {
+			reported = sec
+			d.o.Progress(d.progress(now))
+		}
+	}
+}
+
+// flush gives the recorder every second that is whole; all of them where force is set.
+func (d *drive) flush(now time.Duration, force bool) {
+	d.book.gauge(now)
+	for {
+		if force && d.book.drained(now) {
+			break
+		}
+		c := d.book.close(now, force)
+		if c == nil {
+			break
+		}
+		d.rec.second(c, d.book.takeExamples())
+		d.book.recycle(c.intervals)
+	}
+	if force {
+		d.rec.examples(d.book.takeExamples())
+	}
+}
+
+// giveUpAfterGrace cancels what is in flight some time after the run was stopped.
+func (d *drive) giveUpAfterGrace(halt, done context.Context) {
+	select {
+	case <-halt.Done():
+	case <-done.Done():
+		return
+	}
+	select {
+	case <-time.After(grace):
+		d.giveUp()
+	case <-done.Done():
+	}
+}
+
+func (d *drive) footer(stopped bool, ended time.Duration) observation.Footer {
+	// The wall clock may have been set while we ran; the monotonic one cannot.
+	now := time.Now()
+	drift := now.Round(0).Sub(d.epoch.Round(0)) - now.Sub(d.epoch)
+	f := observation.Footer{
+		Interrupted: stopped, ClockDrift: observation.Seconds(drift), Sessions: len(d.sessions.all),
+		Renewals: observation.Renewals{OK: d.sessions.renewedOK.Load(), Failed: d.sessions.renewedFailed.Load()},
+	}
+	d.book.footer(&f)
+	f.Ended = max(f.Ended, observation.Seconds(min(ended, d.plan.Duration())))
+	if stopped {
+		f.StoppedAt = observation.Seconds(ended)
+	}
+	d.warnMu.Lock()
+	defer d.warnMu.Unlock()
+	f.Warnings = append(f.Warnings, d.warnings...)
+	return f
+}
+
+// recorder hands the record on, one call at a time, and stops the run at the first error.
+type recorder struct {
+	to     observation.Recorder
+	failed func()
+	mu     sync.Mutex
+	err    error
+}
+
+func (r *recorder) do(f func() error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return
+	}
+	if err := f(); err != nil {
+		r.err = fmt.Errorf("the record could not be kept, so the run was stopped: %w", err)
+		r.failed()
+	}
+}
+
+func (r *recorder) begin(h observation.Header) error {
+	r.do(func() error { return r.to.Begin(h) })
+	return r.err
+}
+
+func (r *recorder) sample(s observation.Sample) { r.do(func() error { return r.to.Sample(s) }) }
+
+func (r *recorder) second(c *closed, examples []observation.Example) {
+	r.do(func() error { return r.to.Second(c.second, c.intervals) })
+	r.examples(examples)
+	for _, s := range c.slow {
+		r.do(func() error { return r.to.Slow(s) })
+	}
+}
+
+func (r *recorder) examples(list []observation.Example) {
+	for _, e := range list {
+		r.do(func() error { return r.to.Example(e) })
+	}
+}
+
+func (r *recorder) end(f observation.Footer) error {
+	r.do(func() error { return r.to.End(f) })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// IsUnprepared reports whether err says that the system could not be reached or prepared.
+func IsUnprepared(err error) bool {
+	var (
+		u *UnreachableError
+		p *PrepareError
+	)
+	return errors.As(err, &u) || errors.As(err, &p)
+}

@@ -1,0 +1,378 @@
+package attack
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"arqload/analysis/hist"
+	"arqload/analysis/observation"
+	"arqload/scenarios"
+)
+
+const (
+	// lateEvent is how long a second stays open after its end for events that were timed
+	// in it and are being counted.
+	lateEvent = 250 * time.Millisecond
+	// slowestPerSecond and the caps bound what is kept for people.
+	slowestPerSecond = 3
+	slowestCap       = 10_000
+	examplesPerClass = 20
+	examplesCap      = 1_000
+	drainSecond      = time.Second
+)
+
+// arrival is one finished arrival: shed, canceled, or run to its end.
+type arrival struct {
+	lane          *lane
+	planned       time.Duration // all on the run's clock
+	start, end    time.Duration
+	slotWait, lag time.Duration
+	class         observation.Class // "" where it succeeded
+	sent          bool              // its first step was sent
+	steps         []stepResult
+}
+
+// book counts what happens, second by second. Arrivals are counted in the second of
+// their planned start, events in the second in which they happen. A second is handed to
+// the recorder when everything planned in it has ended; only the open ones are in memory.
+type book struct {
+	phases   []observation.Phase
+	lanes    []*lane
+	counters [][]laneCounter // by lane
+	stepped  [][]laneCounter // by lane: those of steps
+
+	mu        sync.Mutex
+	open      []*second // contiguous, from the oldest
+	inFlight  int
+	pool      []*hist.Histogram
+	addresses map[string]uint64
+	retried   uint64
+	examples  map[exampleKey]int
+	kept      int
+	keptSlow  int
+	dropped   observation.Dropped
+	lastEnd   time.Duration
+	live      live
+	pending   []observation.Example
+}
+
+type laneCounter struct {
+	key    string
+	step   int // -1: the arrival
+	limit  time.Duration
+	strict bool
+}
+
+func (c laneCounter) over(d time.Duration) bool { return d > c.limit || d == c.limit && !c.strict }
+
+type exampleKey struct {
+	lane, step int
+	class      observation.Class
+}
+
+// second is an open second.
+type second struct {
+	start, end time.Duration
+	phase      int // -1 after the schedule's end
+	lanes      []laneSecond
+	obs        observation.Second
+	waited     [2]sum // slot wait, lag
+	slow       []observation.Slow
+	gauged     bool
+}
+
+type laneSecond struct {
+	tally   observation.Tally
+	steps   []observation.Tally
+	request uint64
+	ok      uint64 // successful HTTP responses that ended in this second
+	issued  uint64 // arrivals planned in this second that the pacer has let go
+	decided uint64 // of these, ended
+	hists   map[observation.Series]*hist.Histogram
+}
+
+type sum struct {
+	n     int64
+	total time.Duration
+	max   time.Duration
+}
+
+func (s *sum) add(d time.Duration) {
+	s.n++
+	s.total += d
+	s.max = max(s.max, d)
+}
+
+func (s *sum) lateness() observation.Lateness {
+	l := observation.Lateness{Max: observation.Seconds(s.max)}
+	if s.n > 0 {
+		l.Mean = observation.Seconds(s.total / time.Duration(s.n))
+	}
+	return l
+}
+
+func newBook(phases []observation.Phase, lanes []*lane, counters []observation.Counter) *book {
+	b := &book{phases: phases, lanes: lanes, addresses: map[string]uint64{}, examples: map[exampleKey]int{},
+		counters: make([][]laneCounter, len(lanes)), stepped: make([][]laneCounter, len(lanes))}
+	for i, l := range lanes {
+		for _, c := range counters {
+			if c.Scenario != "" && c.Scenario != l.scenario.Name {
+				continue
+			}
+			lc := laneCounter{key: c.Over, step: -1, limit: c.Limit.Duration(), strict: c.Strict}
+			if c.Step == "" {
+				b.counters[i] = append(b.counters[i], lc)
+				continue
+			}
+			lc.step = slices.IndexFunc(l.scenario.Steps, func(s scenarios.Step) bool { return s.Name == c.Step })
+			b.stepped[i] = append(b.stepped[i], lc)
+		}
+	}
+	b.grow(0)
+	return b
+}
+
+// grow appends the second that begins at from: a whole one of the phase it lies in, or
+// the phase's shorter rest.
+func (b *book) grow(from time.Duration) {
+	s := &second{start: from, end: from + time.Second, phase: -1, lanes: make([]laneSecond, len(b.lanes))}
+	for i, ph := range b.phases {
+		if from >= ph.Start.Duration() && from < ph.End.Duration() {
+			s.phase = i
+			s.end = min(from+time.Second, ph.End.Duration())
+		}
+	}
+	for i, l := range b.lanes {
+		s.lanes[i].steps = make([]observation.Tally, len(l.scenario.Steps))
+		s.lanes[i].hists = map[observation.Series]*hist.Histogram{}
+	}
+	b.open = append(b.open, s)
+}
+
+// at returns the open second that holds an instant; the oldest one for an instant whose
+// second is closed already.
+func (b *book) at(t time.Duration) *second {
+	for last := b.open[len(b.open)-1]; t >= last.end; last = b.open[len(b.open)-1] {
+		b.grow(last.end)
+	}
+	i := len(b.open) - 1
+	for i > 0 && t < b.open[i].start {
+		i--
+	}
+	return b.open[i]
+}
+
+// issue notes that the pacer let an arrival of the lane go.
+func (b *book) issue(l *lane, planned time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at(planned).lanes[l.index].issued++
+}
+
+// started notes that an arrival took its slot.
+func (b *book) started(at time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inFlight++
+	s := b.at(at)
+	s.obs.InFlightMax = max(s.obs.InFlightMax, b.inFlight)
+}
+
+// dialed notes a new connection's TCP connect or TLS handshake.
+func (b *book) dialed(at, connect, handshake time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := &b.at(at).obs.Connections
+	if handshake > 0 {
+		c.TLS += observation.Seconds(handshake)
+		c.TLSMax = max(c.TLSMax, observation.Seconds(handshake))
+		return
+	}
+	c.New++
+	c.Connect += observation.Seconds(connect)
+	c.ConnectMax = max(c.ConnectMax, observation.Seconds(connect))
+}
+
+// keepExample reserves room for one example of a failure.
+func (b *book) keepExample(l *lane, step int, class observation.Class) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	k := exampleKey{l.index, step, class}
+	if b.examples[k] >= examplesPerClass || b.kept >= examplesCap {
+		b.dropped.Examples++
+		return false
+	}
+	b.examples[k]++
+	b.kept++
+	return true
+}
+
+// canceled counts arrivals of a lane that were due but not started when the run stopped.
+// issued says that the pacer had let them go already.
+func (b *book) canceled(l *lane, planned time.Duration, issued bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ls := &b.at(planned).lanes[l.index]
+	if !issued {
+		ls.issued++
+	}
+	ls.decided++
+	ls.tally.Planned++
+	ls.tally.Canceled++
+	ls.tally.Failed++
+	count(&ls.tally, observation.Canceled)
+}
+
+// ended counts an arrival that took a slot.
+func (b *book) ended(a *arrival) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inFlight--
+	b.lastEnd = max(b.lastEnd, a.end)
+	s := b.at(a.planned)
+	l := a.lane
+	ls := &s.lanes[l.index]
+	ls.decided++
+	t := &ls.tally
+	t.Planned++
+	response := a.end - a.planned
+	if a.class == observation.Canceled && !a.sent {
+		t.Canceled++
+	} else {
+		b.hist(ls, l, "", observation.Started, observation.Lag).Record(a.lag)
+		b.hist(ls, l, "", observation.Started, observation.SlotWait).Record(a.slotWait)
+		s.waited[0].add(a.slotWait)
+		s.waited[1].add(a.lag)
+		if a.sent {
+			t.Sent++
+		} else {
+			t.Shed++
+			if a.lag > a.slotWait {
+				t.ShedSelf++
+			}
+		}
+	}
+	if a.class == "" {
+		t.OK++
+		b.hist(ls, l, "", observation.OK, observation.Response).Record(response)
+		b.hist(ls, l, "", observation.OK, observation.Service).Record(a.end - a.start)
+		for _, c := range b.counters[l.index] {
+			if c.over(response) {
+				over(t, c.key)
+			}
+		}
+	} else {
+		t.Failed++
+		count(t, a.class)
+		b.hist(ls, l, "", observation.Failed, observation.Response).Record(response)
+		if a.sent {
+			b.hist(ls, l, "", observation.Failed, observation.Service).Record(a.end - a.start)
+		}
+	}
+	if a.sent {
+		for i := range l.scenario.Steps {
+			if i < len(a.steps) {
+				b.step(ls, l, i, &a.steps[i])
+			} else {
+				ls.steps[i].NotReached++
+			}
+		}
+	}
+	b.slow(s, a)
+	b.live.add(a.end, response, a.class != "")
+}
+
+// step counts one step of an arrival: by planned second in the step's tally, by the
+// second of its end in the completions.
+func (b *book) step(ls *laneSecond, l *lane, i int, r *stepResult) {
+	t := &ls.steps[i]
+	ls.request++
+	service := r.ended - r.begun
+	name := l.scenario.Steps[i].Name
+	ends := b.at(r.ended)
+	ends.obs.Completed++
+	if r.traced.timings.Reused {
+		ends.obs.Connections.Reused++
+	}
+	if r.traced.addr != "" {
+		b.addresses[r.traced.addr]++
+	}
+	b.retried += r.traced.resent
+	if !r.ok() {
+		t.Failed++
+		count(t, r.class)
+		b.hist(ls, l, name, observation.Failed, observation.Service).Record(service)
+		if r.kept {
+			b.pending = append(b.pending, observation.Example{
+				At: observation.Seconds(r.begun), Scenario: l.scenario.Name, Step: name, Class: r.class, Status: r.status,
+				Message: r.message, Answer: r.answer, Timings: r.traced.timings,
+			})
+		}
+		return
+	}
+	t.OK++
+	ends.lanes[l.index].ok++
+	b.hist(ls, l, name, observation.OK, observation.Service).Record(service)
+	for _, c := range b.stepped[l.index] {
+		if c.step == i && c.over(service) {
+			over(t, c.key)
+		}
+	}
+}
+
+func count(t *observation.Tally, c observation.Class) {
+	if t.Errors == nil {
+		t.Errors = map[observation.Class]uint64{}
+	}
+	t.Errors[c]++
+}
+
+func over(t *observation.Tally, key string) {
+	if t.Over == nil {
+		t.Over = map[string]uint64{}
+	}
+	t.Over[key]++
+}
+
+func (b *book) hist(ls *laneSecond, l *lane, step string, o observation.Outcome, c observation.Clock) *hist.Histogram {
+	if step == "" {
+		step = observation.All
+	}
+	k := observation.Series{Scenario: l.scenario.Name, Step: step, Outcome: o, Clock: c}
+	h := ls.hists[k]
+	if h == nil {
+		if n := len(b.pool); n > 0 {
+			h, b.pool = b.pool[n-1], b.pool[:n-1]
+		} else {
+			h = hist.New()
+		}
+		ls.hists[k] = h
+	}
+	return h
+}
+
+// slow keeps an arrival if it is among the slowest of its second.
+func (b *book) slow(s *second, a *arrival) {
+	if len(a.steps) == 0 {
+		return
+	}
+	response := observation.Seconds(a.end - a.planned)
+	if len(s.slow) == slowestPerSecond && response <= s.slow[slowestPerSecond-1].Response {
+		return
+	}
+	one := observation.Slow{
+		Planned: observation.Seconds(a.planned), Scenario: a.lane.scenario.Name, Response: response,
+		SlotWait: observation.Seconds(a.slotWait), Lag: observation.Seconds(a.lag), OK: a.class == "",
+	}
+	for i := range a.steps {
+		r := &a.steps[i]
+		one.Steps = append(one.Steps, observation.SlowStep{
+			Step: a.lane.scenario.Steps[i].Name, Service: observation.Seconds(r.ended - r.begun),
+			Status: r.status, Address: r.traced.addr, Timings: r.traced.timings,
+		})
+	}
+	s.slow = append(s.slow, one)
+	slices.SortStableFunc(s.slow, func(x, y observation.Slow) int { return int(y.Response - x.Response) })
+	s.slow = s.slow[:min(len(s.slow), slowestPerSecond)]
+}

@@ -1,0 +1,163 @@
+package attack
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"arqload/analysis/hist"
+	"arqload/analysis/observation"
+)
+
+// closed is a second that is whole, ready for the recorder.
+type closed struct {
+	second    observation.Second
+	intervals []observation.Interval
+	slow      []observation.Slow
+}
+
+// close takes the oldest second off the book if everything planned in it has ended and
+// its time is past; force takes it as it is. It returns nil where there is none to take.
+func (b *book) close(now time.Duration, force bool) *closed {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.open) == 0 {
+		return nil
+	}
+	s := b.open[0]
+	if !force {
+		if now < s.end+lateEvent {
+			return nil
+		}
+		for i, l := range b.lanes {
+			if ls := &s.lanes[i]; ls.issued != ls.decided || !l.passed(s.end) {
+				return nil
+			}
+		}
+	}
+	if len(b.open) == 1 {
+		b.grow(s.end)
+	}
+	b.open = b.open[1:]
+	c := &closed{second: s.observe(b), slow: b.keepSlow(s.slow)}
+	for i := range s.lanes {
+		for k, h := range s.lanes[i].hists {
+			c.intervals = append(c.intervals, observation.Interval{Series: k, Hist: h})
+			b.dropped.OutOfRange += uint64(h.Over())
+		}
+	}
+	slices.SortFunc(c.intervals, func(x, y observation.Interval) int { return cmp.Compare(x.Series.Tag(), y.Series.Tag()) })
+	return c
+}
+
+// keepSlow caps how many slow arrivals a run keeps.
+func (b *book) keepSlow(slow []observation.Slow) []observation.Slow {
+	room := max(0, slowestCap-b.keptSlow)
+	if len(slow) > room {
+		b.dropped.Slowest += uint64(len(slow) - room)
+		slow = slow[:room]
+	}
+	b.keptSlow += len(slow)
+	return slow
+}
+
+// gauge notes the in-flight count and the backlog in each open second that has just
+// ended. Called often, so that a second's gauges are those of its end and not those of
+// its closing, which may come many seconds later.
+func (b *book) gauge(now time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at(now) // seconds without events still get a line
+	for _, s := range b.open {
+		if s.gauged || s.end > now {
+			continue
+		}
+		s.gauged, s.obs.InFlight = true, b.inFlight
+		for _, l := range b.lanes {
+			s.obs.Backlog += l.backlog(now)
+		}
+	}
+}
+
+// recycle gives histograms back once the recorder is done with them.
+func (b *book) recycle(in []observation.Interval) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, i := range in {
+		i.Hist.Reset()
+		b.pool = append(b.pool, i.Hist)
+	}
+}
+
+// takeExamples returns the examples collected since the last call.
+func (b *book) takeExamples() []observation.Example {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := b.pending
+	b.pending = nil
+	return out
+}
+
+// observe turns an open second into its record.
+func (s *second) observe(b *book) observation.Second {
+	o := s.obs
+	o.Start, o.Length = observation.Seconds(s.start), observation.Seconds(s.end-s.start)
+	if s.phase >= 0 {
+		o.Phase, o.Judged = b.phases[s.phase].Name, b.phases[s.phase].Judged
+	}
+	o.SlotWait, o.Lag = s.waited[0].lateness(), s.waited[1].lateness()
+	o.Scenarios = make(map[string]*observation.LaneSecond, len(s.lanes))
+	for i := range s.lanes {
+		ls := &s.lanes[i]
+		rec := &observation.LaneSecond{Tally: ls.tally, Requests: ls.request, CompletedOK: ls.ok, Steps: map[string]*observation.Tally{}}
+		for j := range ls.steps {
+			rec.Steps[b.lanes[i].scenario.Steps[j].Name] = &ls.steps[j]
+		}
+		o.Scenarios[b.lanes[i].scenario.Name] = rec
+		o.Tally.Add(&ls.tally)
+		o.Requests += ls.request
+		o.CompletedOK += ls.ok
+	}
+	return o
+}
+
+// live holds what the progress display shows: the responses that ended in the last
+// whole second.
+type live struct {
+	at        int64 // the second that now fills
+	now, last liveSecond
+}
+
+type liveSecond struct {
+	h      *hist.Histogram
+	ended  uint64
+	failed uint64
+}
+
+func (l *live) turn(at time.Duration) {
+	sec := int64(at / time.Second)
+	if l.now.h == nil {
+		l.now.h, l.last.h, l.at = hist.New(), hist.New(), sec
+	}
+	if sec <= l.at {
+		return
+	}
+	l.last, l.now = l.now, l.last
+	if sec != l.at+1 {
+		l.last.h.Reset()
+		l.last.ended, l.last.failed = 0, 0
+	}
+	l.now.h.Reset()
+	l.now.ended, l.now.failed = 0, 0
+	l.at = sec
+}
+
+func (l *live) add(end, response time.Duration, failed bool) {
+	l.turn(end)
+	l.now.ended++
+	if failed {
+		l.now.failed++
+		return
+	}
+	l.now.h.Record(response)
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"arqload/analysis/observation"
+	"arqload/attack"
+	"arqload/attack/collectors"
+	"arqload/attack/collectors/pgstat"
+	"arqload/attack/collectors/redisinfo"
+	"arqload/attack/collectors/selfhealth"
+	"arqload/reports/bundle"
+	"arqload/scenarios"
+)
+
+// openWithin bounds the opening of a collector.
+const openWithin = 10 * time.Second
+
+// runOptions are the flags of run.
+type runOptions struct {
+	out     string
+	formats []string
+	quiet   bool
+	confirm string
+}
+
+func newRun() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:     "run PLAN",
+		Short:   "Drive a plan, collect, judge, report",
+		Example: "  arqload run plan.yaml --out runs --format text,json=report.json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			plan, err := scenarios.Load(args[0])
+			if err != nil {
+				return err
+			}
+			return run(c.Context(), plan, o, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	o.flags(c)
+	c.Flags().StringVar(&o.confirm, "confirm-host", "", "consent to send load to this host; needed for every host that is not loopback")
+	return c
+}
+
+func (o *runOptions) flags(c *cobra.Command) {
+	c.Flags().StringVar(&o.out, "out", "runs", "the folder in which the bundle's folder is made")
+	c.Flags().StringArrayVar(&o.formats, "format", []string{"text"}, "forms of the report: text, json, or NAME=FILE; several with commas or by repeating")
+	c.Flags().BoolVar(&o.quiet, "quiet", false, "no progress")
+}
+
+// run drives a plan to its report. The verdict is drawn from the bundle as it was written,
+// so that judging it again next year reads the same evidence.
+func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr io.Writer) error {
+	formats, err := parseFormats(o.formats)
+	if err != nil {
+		return err
+	}
+	if !plan.IsLoopback() && o.confirm != plan.Host() {
+		return fmt.Errorf("the plan sends load to %s, which is not this machine: repeat the command with --confirm-host %s if you may load it", plan.Host(), plan.Host())
+	}
+	w, err := bundle.Create(o.out, plan.Name, time.Now(), plan.YAML())
+	if err != nil {
+		return err
+	}
+	if err := drive(ctx, plan, w, o.quiet, stderr); err != nil {
+		if _, readErr := bundle.Read(w.Dir()); readErr != nil {
+			// Nothing was recorded, so there is nothing to keep.
+			return errors.Join(err, w.Discard())
+		}
+		fmt.Fprintln(stderr, "arqload:", err)
+	}
+	record, err := bundle.Read(w.Dir())
+	if err != nil {
+		return err
+	}
+	j := judge(record, plan.Objectives)
+	if err := errors.Join(j.keep(w.Dir()), j.write(formats, stdout)); err != nil {
+		return err
+	}
+	fmt.Fprintln(stderr, "bundle:", w.Dir())
+	if j.verdict.ExitCode != 0 {
+		return &exitError{code: j.verdict.ExitCode}
+	}
+	return nil
+}
+
+// drive opens the collectors and runs the attack into the bundle.
+func drive(ctx context.Context, plan *scenarios.Plan, w *bundle.Writer, quiet bool, stderr io.Writer) error {
+	list, sources := openCollectors(ctx, plan)
+	for _, s := range sources {
+		if s.Asked && s.Error != "" {
+			fmt.Fprintf(stderr, "arqload: the collector %s is off, its objectives will have no data: %s\n", s.Collector, s.Error)
+		}
+	}
+	show, done := newProgress(stderr, quiet)
+	defer done()
+	if !quiet && len(plan.SessionNeeds()) > 0 {
+		fmt.Fprintf(stderr, "preparing %d sessions\n", plan.Sessions)
+	}
+	return attack.Run(ctx, plan, attack.Options{
+		Recorder: w, Collectors: list, Sources: sources, Progress: show,
+		Header: observation.Header{ID: w.ID(), ToolVersion: toolVersion(), Environment: environment(plan)},
+	})
+}
+
+// openCollectors opens every collector the plan names. One that cannot be opened is left
+// out, with its reason: it never stops the load.
+func openCollectors(ctx context.Context, plan *scenarios.Plan) ([]collectors.Collector, []observation.Source) {
+	ctx, cancel := context.WithTimeout(ctx, openWithin)
+	defer cancel()
+	list := []collectors.Collector{selfhealth.Open()}
+	sources := []observation.Source{{Collector: "selfhealth", Asked: true}}
+	add := func(name string, where scenarios.Secret, open func(string) (collectors.Collector, error)) {
+		s := observation.Source{Collector: name, Asked: !where.IsZero()}
+		if s.Asked {
+			c, err := open(where.Reveal())
+			if err != nil {
+				s.Error = err.Error()
+			} else {
+				list = append(list, c)
+			}
+		}
+		sources = append(sources, s)
+	}
+	add("pgstat", plan.System.Postgres, func(dsn string) (collectors.Collector, error) { return pgstat.Open(ctx, dsn) })
+	add("redisinfo", plan.System.Redis, func(urls string) (collectors.Collector, error) { return redisinfo.Open(ctx, urls) })
+	return list, sources
+}
+
+// environment is what a reader must know to compare runs.
+func environment(plan *scenarios.Plan) map[string]string {
+	host, _ := os.Hostname()
+	return map[string]string{
+		"host": host, "os": runtime.GOOS, "arch": runtime.GOARCH, "go": runtime.Version(),
+		"cpus": fmt.Sprint(runtime.NumCPU()), "gomaxprocs": fmt.Sprint(runtime.GOMAXPROCS(0)),
+		"base_url": plan.System.BaseURL, "arrivals": string(plan.Arrivals.Process), "seed": fmt.Sprint(plan.Arrivals.Seed),
+	}
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"arqload/analysis"
+	"arqload/scenarios"
+)
+
+func newValidate() *cobra.Command {
+	return &cobra.Command{
+		Use:     "validate PLAN",
+		Short:   "Check a plan, send nothing, print what it would do",
+		Example: "  arqload validate plan.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			plan, err := scenarios.Load(args[0])
+			if err != nil {
+				return err
+			}
+			describe(c.OutOrStdout(), plan)
+			return nil
+		},
+	}
+}
+
+// describe prints what a plan would do: load, rows, and whether its objectives can be
+// proved by it at all.
+func describe(w io.Writer, p *scenarios.Plan) {
+	fmt.Fprintf(w, "plan %s: %s in %d phases, %s of it judged, against %s\n", p.Name, p.Duration(), len(p.Phases), p.Judged(), p.System.BaseURL)
+	if !p.IsLoopback() {
+		fmt.Fprintf(w, "  %s is not this machine: run needs --confirm-host %s\n", p.Host(), p.Host())
+	}
+	if p.Judged() == 0 {
+		fmt.Fprintln(w, "  no phase is judged: every objective will have no data")
+	}
+
+	fmt.Fprintln(w, "\nload")
+	about := ""
+	if p.Arrivals.Process == scenarios.Poisson {
+		about = "about "
+	}
+	var perS float64
+	var all uint64
+	rows := map[string]uint64{}
+	for i, l := range p.Load {
+		sc := p.Scenarios[l.Scenario]
+		s := p.Schedule(i)
+		steps := uint64(len(sc.Steps))
+		perS += l.Rate * float64(steps)
+		all += s.Len() * steps
+		fmt.Fprintf(w, "  %-14s %g arrivals/s, %g requests/s; %s%d arrivals, %d requests in all; at most %d in flight\n",
+			l.Scenario, l.Rate, l.Rate*float64(steps), about, s.Len(), s.Len()*steps, l.InFlight)
+		addRows(rows, sc, s.Len())
+	}
+	fmt.Fprintf(w, "  %-14s %g requests/s, %s%d requests\n", "together", perS, about, all)
+
+	if need := p.SessionNeeds(); len(need) > 0 {
+		fmt.Fprintf(w, "\nbefore the load: %d sessions, which provide %s\n", p.Sessions, strings.Join(need, ", "))
+		for _, name := range p.Preparation() {
+			addRows(rows, p.Scenarios[name], uint64(p.Sessions))
+		}
+	}
+	fmt.Fprintln(w, "\nrows the run will create in the system, as the scenarios declare them")
+	if len(rows) == 0 {
+		fmt.Fprintln(w, "  none declared")
+	}
+	tables := make([]string, 0, len(rows))
+	for t := range rows {
+		tables = append(tables, t)
+	}
+	sort.Strings(tables)
+	for _, t := range tables {
+		fmt.Fprintf(w, "  %-14s %s%d\n", t, about, rows[t])
+	}
+
+	fmt.Fprintln(w, "\nobjectives")
+	for _, o := range p.Objectives {
+		note := ""
+		if !o.Required {
+			note = " (not required)"
+		}
+		fmt.Fprintf(w, "  %s%s: %s\n", o.Text, note, provable(p, o))
+	}
+}
+
+func addRows(rows map[string]uint64, sc *scenarios.Scenario, n uint64) {
+	for _, st := range sc.Steps {
+		for table, k := range st.Creates {
+			rows[table] += n * uint64(k)
+		}
+	}
+}
+
+// provable says whether the planned load can prove an objective at all.
+func provable(p *scenarios.Plan, o scenarios.Objective) string {
+	scenario, step := o.Target()
+	switch o.Metric {
+	case scenarios.MetricThroughput:
+		judged := 0.0
+		if s := p.Judged().Seconds(); s > 0 {
+			judged = judgedArrivals(p, scenario, true) / s
+		}
+		if judged <= o.Limit {
+			return fmt.Sprintf("cannot be met: the judged phases plan %.4g requests/s; plan more than the limit", judged)
+		}
+		return fmt.Sprintf("can be proved: the judged phases plan %.4g requests/s", judged)
+	case scenarios.MetricCacheHits:
+		if p.System.Redis.IsZero() {
+			return "will have no data: system.redis is not set"
+		}
+		return "can be proved, if Redis is read"
+	case scenarios.MetricDBQuery:
+		if p.System.Postgres.IsZero() {
+			return "will have no data: system.postgres is not set"
+		}
+		return "can be proved, if pg_stat_statements can be read and its bounds suffice"
+	}
+	need := analysis.Provable(analysis.LimitShare(o))
+	have := judgedArrivals(p, scenario, false)
+	unit := "arrivals"
+	if step != "" {
+		unit = "calls"
+	}
+	if have < float64(need) {
+		rate := have / max(p.Judged().Seconds(), 1e-9)
+		longer := ""
+		if rate > 0 {
+			longer = fmt.Sprintf(": judge %s instead", time.Duration(float64(need)/rate*float64(time.Second)).Round(time.Second)+time.Second)
+		}
+		return fmt.Sprintf("cannot be proved: it takes %d good %s, the plan judges %.0f%s", need, unit, have, longer)
+	}
+	return fmt.Sprintf("can be proved: it takes %d good %s, the plan judges %.0f", need, unit, have)
+}
+
+// judgedArrivals is how many arrivals (or HTTP requests) of a scenario, or of all, the
+// judged phases plan.
+func judgedArrivals(p *scenarios.Plan, scenario string, requests bool) float64 {
+	var n float64
+	for i, l := range p.Load {
+		if scenario != "" && l.Scenario != scenario {
+			continue
+		}
+		s := p.Schedule(i)
+		var at time.Duration
+		for _, ph := range p.Phases {
+			if ph.Judged {
+				k := float64(s.Between(at, at+ph.Duration))
+				if requests {
+					k *= float64(len(p.Scenarios[l.Scenario].Steps))
+				}
+				n += k
+			}
+			at += ph.Duration
+		}
+	}
+	return n
+}

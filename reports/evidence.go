@@ -1,0 +1,263 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"arqload/analysis"
+	"arqload/scenarios"
+)
+
+// Database is what PostgreSQL told about itself in the judged time.
+type Database struct {
+	Available      bool           `json:"available"`
+	Reason         string         `json:"reason"` // why not, or why no statements
+	Version        string         `json:"version"`
+	Name           string         `json:"name"`
+	Statements     []Statement    `json:"statements"`
+	QueryP99       QueryClaim     `json:"query_p99"`
+	Commits        int64          `json:"commits"`
+	Rollbacks      int64          `json:"rollbacks"`
+	BlocksHit      int64          `json:"blocks_hit"`
+	BlocksRead     int64          `json:"blocks_read"`
+	TempBytes      int64          `json:"temp_bytes"`
+	Deadlocks      int64          `json:"deadlocks"`
+	Sessions       map[string]int `json:"sessions_max"` // by state, the most seen at once
+	ConnectionsMax int            `json:"connections_max"`
+	MaxConnections int            `json:"max_connections"`
+	SampleMeanS    float64        `json:"sample_mean_s"`
+	SampleMaxS     float64        `json:"sample_max_s"`
+	Samples        int            `json:"samples"`
+	Gaps           []string       `json:"gaps"`
+}
+
+// Statement is one statement's part of the judged time.
+type Statement struct {
+	Query      string  `json:"query"`
+	Calls      int64   `json:"calls"`
+	MeanS      float64 `json:"mean_s"`
+	StddevS    float64 `json:"stddev_s"`
+	TotalS     float64 `json:"total_s"`
+	MaxS       float64 `json:"max_s"`
+	MaxKnown   bool    `json:"max_known"` // false: max_s is an upper bound from before the judged time
+	Rows       int64   `json:"rows"`
+	Share      float64 `json:"share"` // of all statements' time
+	Control    bool    `json:"control"`
+	Incomplete bool    `json:"incomplete"`
+}
+
+// QueryClaim is what is known of the 99th percentile of query times, or of the quantile
+// that the plan's db_query objective names.
+type QueryClaim struct {
+	Claim      string   `json:"claim"` // measured, proved, bracketed, estimated or unknown
+	Decision   string   `json:"decision"`
+	UpperS     *float64 `json:"upper_s"` // the quantile is proved not to exceed it
+	Calls      int64    `json:"calls"`
+	SlowLow    int64    `json:"slow_low"` // calls that took the limit or longer: bounds
+	SlowHigh   int64    `json:"slow_high"`
+	LimitS     float64  `json:"limit_s"`
+	Quantile   float64  `json:"quantile"`
+	Population string   `json:"population"`
+	Reason     string   `json:"reason"`
+}
+
+// Cache is what Redis told about itself in the judged time.
+type Cache struct {
+	Available     bool     `json:"available"`
+	Reason        string   `json:"reason"`
+	Version       string   `json:"version"`
+	Hits          int64    `json:"hits"`
+	Misses        int64    `json:"misses"`
+	HitRatio      *float64 `json:"hit_ratio"` // null: no read was counted
+	OpsPerS       float64  `json:"ops_per_s"`
+	UsedMemoryMax int64    `json:"used_memory_max_bytes"`
+	Evicted       int64    `json:"evicted"`
+	Expired       int64    `json:"expired"`
+	Rejected      int64    `json:"rejected_connections"`
+	ClientsMax    int64    `json:"clients_max"`
+	Nodes         []Node   `json:"nodes"`
+	SampleMeanS   float64  `json:"sample_mean_s"`
+	SampleMaxS    float64  `json:"sample_max_s"`
+	Samples       int      `json:"samples"`
+	Gaps          []string `json:"gaps"`
+}
+
+// Node is one Redis node.
+type Node struct {
+	Address        string  `json:"address"`
+	Role           string  `json:"role"`
+	Version        string  `json:"version"`
+	Hits           int64   `json:"hits"`
+	Misses         int64   `json:"misses"`
+	Evicted        int64   `json:"evicted"`
+	OpsPerS        float64 `json:"ops_per_s"`
+	UsedMemoryMax  int64   `json:"used_memory_max_bytes"`
+	MaxMemoryBytes int64   `json:"maxmemory_bytes"` // 0: unlimited
+	ClientsMax     int64   `json:"clients_max"`
+	Keys           int64   `json:"keys"`
+}
+
+// defaultClaim is reported where no objective asks for another.
+const defaultClaim = "db_query_p99 < 500ms"
+
+func database(s *analysis.Summary, objectives []scenarios.Objective) Database {
+	d := s.Database
+	out := Database{
+		Available: d.Available, Reason: d.Reason, Version: d.Version, Name: d.Name, Statements: []Statement{},
+		Commits: d.Counters.Commits, Rollbacks: d.Counters.Rollbacks, BlocksHit: d.Counters.BlocksHit, BlocksRead: d.Counters.BlocksRead,
+		TempBytes: d.Counters.TempBytes, Deadlocks: d.Counters.Deadlocks, Sessions: map[string]int{},
+		ConnectionsMax: d.ConnectionsMax, MaxConnections: d.MaxConnections,
+		SampleMeanS: d.SampleMean.Seconds(), SampleMaxS: d.SampleMax.Seconds(), Samples: d.Samples, Gaps: list(d.Gaps),
+		QueryP99: claim(d, objectives),
+	}
+	if d.Available && !d.StatementsOK {
+		out.Reason = d.StatementsReason
+	}
+	for _, x := range d.Sessions {
+		out.Sessions[x.State] = x.Max
+	}
+	for _, x := range d.Statements {
+		out.Statements = append(out.Statements, Statement{Query: x.Query, Calls: x.Calls, MeanS: x.Mean.Seconds(), StddevS: x.Stddev.Seconds(),
+			TotalS: x.Total.Seconds(), MaxS: x.Max.Seconds(), MaxKnown: x.MaxKnown, Rows: x.Rows, Share: x.Share, Control: x.Control, Incomplete: x.Incomplete})
+	}
+	return out
+}
+
+func claim(d analysis.Database, objectives []scenarios.Objective) QueryClaim {
+	o, _ := scenarios.ParseObjective(defaultClaim)
+	for _, x := range objectives {
+		if x.Metric == scenarios.MetricDBQuery {
+			o = x
+			break
+		}
+	}
+	out := QueryClaim{Claim: string(analysis.ClaimUnknown), Reason: d.Reason, LimitS: o.Limit, Quantile: o.Quantile}
+	if !d.Available {
+		return out
+	}
+	q := d.Query(o.Quantile, o.LimitDuration(), o.Op == scenarios.LessEqual)
+	out.Claim, out.Decision, out.Reason, out.Population = string(q.Claim), string(q.Decision), q.Reason, q.Population
+	out.Calls, out.SlowLow, out.SlowHigh = q.N, q.SlowLow, q.SlowHigh
+	if q.UpperOK {
+		upper := q.Upper.Seconds()
+		out.UpperS = &upper
+	}
+	return out
+}
+
+func cache(s *analysis.Summary) Cache {
+	c := s.Cache
+	out := Cache{
+		Available: c.Available, Reason: c.Reason, Version: c.Version, Hits: c.Hits, Misses: c.Misses, OpsPerS: c.OpsPerS, UsedMemoryMax: c.UsedMemoryMax,
+		Evicted: c.Evicted, Expired: c.Expired, Rejected: c.Rejected, ClientsMax: c.ClientsMax, Nodes: []Node{},
+		SampleMeanS: c.SampleMean.Seconds(), SampleMaxS: c.SampleMax.Seconds(), Samples: c.Samples, Gaps: list(c.Gaps),
+	}
+	if c.OK {
+		out.HitRatio = &c.HitRatio
+	}
+	for _, n := range c.Nodes {
+		out.Nodes = append(out.Nodes, Node{Address: n.Address, Role: n.Role, Version: n.Version, Hits: n.Hits, Misses: n.Misses, Evicted: n.Evicted,
+			OpsPerS: n.OpsPerS, UsedMemoryMax: n.UsedMemoryMax, MaxMemoryBytes: n.MaxMemory, ClientsMax: n.ClientsMax, Keys: n.Keys})
+	}
+	return out
+}
+
+// list makes an empty list of none, so that JSON has [] and not null.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// statementsShown is how many statements the terminal shows.
+const statementsShown = 8
+
+func (t *text) database() {
+	d := t.r.Database
+	if !d.Available {
+		t.heading("Database: no data")
+		t.paragraph("  ", d.Reason)
+		t.gaps(d.Gaps)
+		return
+	}
+	t.heading(fmt.Sprintf("Database: PostgreSQL %s, %q", d.Version, d.Name))
+	q := d.QueryP99
+	t.paragraph("  queries    ", fmt.Sprintf("p%s %s: %s", trimFloat(q.Quantile*100), q.Claim, q.Reason))
+	if q.UpperS != nil {
+		t.line("             proved to be at most %s", secs(*q.UpperS))
+	}
+	t.line("  work       %d commits, %d rollbacks, %d deadlocks; %d blocks from shared buffers, %d read, %s of temporary files",
+		d.Commits, d.Rollbacks, d.Deadlocks, d.BlocksHit, d.BlocksRead, bytes(d.TempBytes))
+	t.line("  sessions   %d at most of %d%s", d.ConnectionsMax, d.MaxConnections, states(d.Sessions))
+	t.line("  sampling   %d samples, %s each on average, %s at most", d.Samples, secs(d.SampleMeanS), secs(d.SampleMaxS))
+	if len(d.Statements) > 0 {
+		tab := t.table("RRRRRL", "calls", "mean", "max", "total", "share", "statement")
+		room := max(20, t.o.Width-55)
+		for i, st := range d.Statements {
+			if i == statementsShown {
+				break
+			}
+			longest := secs(st.MaxS)
+			if !st.MaxKnown {
+				longest = "<=" + longest
+			}
+			tab.row(fmt.Sprint(st.Calls), secs(st.MeanS), longest, secs(st.TotalS), fmt.Sprintf("%.1f%%", st.Share*100), cut(st.Query, room))
+		}
+		tab.render()
+		if n := len(d.Statements) - statementsShown; n > 0 {
+			t.line("  and %d more in report.json", n)
+		}
+	}
+	t.gaps(d.Gaps)
+}
+
+func (t *text) cache() {
+	c := t.r.Cache
+	if !c.Available {
+		t.heading("Cache: no data")
+		t.paragraph("  ", c.Reason)
+		t.gaps(c.Gaps)
+		return
+	}
+	t.heading("Cache: Redis " + c.Version)
+	ratio := "no read was counted"
+	if c.HitRatio != nil {
+		ratio = fmt.Sprintf("%.2f%% hits", *c.HitRatio*100)
+	}
+	t.line("  reads      %s (%d hits, %d misses)", ratio, c.Hits, c.Misses)
+	t.line("  work       %.0f commands/s, %d evicted, %d expired, %d connections refused", c.OpsPerS, c.Evicted, c.Expired, c.Rejected)
+	t.line("  memory     %s at most; clients %d at most", bytes(c.UsedMemoryMax), c.ClientsMax)
+	t.line("  sampling   %d samples, %s each on average, %s at most", c.Samples, secs(c.SampleMeanS), secs(c.SampleMaxS))
+	t.gaps(c.Gaps)
+}
+
+func (t *text) gaps(gaps []string) {
+	for _, g := range gaps {
+		t.paragraph("  gap        ", g)
+	}
+}
+
+func states(m map[string]int) string {
+	var s []string
+	for _, state := range []string{"active", "idle", "idle in transaction"} {
+		if n, ok := m[state]; ok {
+			s = append(s, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	if len(s) == 0 {
+		return ""
+	}
+	return " (most at once: " + strings.Join(s, ", ") + ")"
+}
+
+// cut shortens a statement to one line of n columns.
+func cut(s string, n int) string {
+	r := []rune(strings.Join(strings.Fields(s), " "))
+	if len(r) <= n {
+		return string(r)
+	}
+	return string(r[:n-3]) + "..."
+}
+
+func trimFloat(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.4g", v), ".") }

@@ -1,0 +1,323 @@
+// Package reports writes a finished judgement for people and machines; it judges nothing.
+package reports
+
+import (
+	"encoding/json"
+	"io"
+	"math"
+	"time"
+
+	"arqload/analysis"
+	"arqload/analysis/hist"
+	"arqload/analysis/observation"
+	"arqload/scenarios"
+)
+
+// Schema is the name of the JSON report's form. Fields may be added, not renamed.
+const Schema = "arqload.report/1"
+
+// Report is the JSON report. Seconds are floats whose names end in _s, shares fractions,
+// other numbers have their unit in the name. All numbers cover the judged phases, except
+// those under whole_run.
+type Report struct {
+	Schema     string               `json:"schema"`
+	Run        Run                  `json:"run"`
+	Verdict    analysis.Judgement   `json:"verdict"`
+	ExitCode   int                  `json:"exit_code"`
+	Reasons    []string             `json:"reasons"`
+	Generator  Generator            `json:"generator"`
+	Objectives []Objective          `json:"objectives"`
+	Total      Population           `json:"total"`
+	Scenarios  map[string]*Scenario `json:"scenarios"`
+	Phases     []Phase              `json:"phases"`
+	Transport  Transport            `json:"transport"`
+	Database   Database             `json:"database"`
+	Cache      Cache                `json:"cache"`
+	Warnings   []string             `json:"warnings"`
+
+	errors  []observation.Example
+	slowest []observation.Slow
+	lanes   []string // scenario names in the plan's order
+}
+
+// Run says which run this is.
+type Run struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	StartedAt   string            `json:"started_at"` // RFC 3339
+	DurationS   float64           `json:"duration_s"`
+	JudgedS     float64           `json:"judged_s"`
+	ToolVersion string            `json:"tool_version"`
+	PlanSHA256  string            `json:"plan_sha256"`
+	Environment map[string]string `json:"environment"`
+	Interrupted bool              `json:"interrupted"`
+	Partial     bool              `json:"partial"`
+}
+
+// Generator says how well the schedule was kept, and by whose fault it was not.
+type Generator struct {
+	Valid           bool     `json:"valid"`
+	Planned         uint64   `json:"planned"`
+	Sent            uint64   `json:"sent"`
+	Shed            uint64   `json:"shed"`
+	ShedByGenerator uint64   `json:"shed_by_generator"`
+	Canceled        uint64   `json:"canceled"`
+	Lag             Lateness `json:"lag"`
+	SlotWait        Lateness `json:"slot_wait"`
+	LagLimitS       float64  `json:"lag_limit_s"`
+	CPUShare        *float64 `json:"cpu_share"` // the highest over any 5 s judged; null: not measured
+	SchedDelayP99S  *float64 `json:"scheduling_delay_p99_s"`
+	Throttled       int64    `json:"throttled"`
+	GCPauseS        float64  `json:"gc_pause_s"`
+	RSSMaxBytes     uint64   `json:"rss_max_bytes"`
+	OpenFilesMax    int      `json:"open_files_max"`
+	MaxFiles        uint64   `json:"max_files"`
+	InFlightMax     int      `json:"in_flight_max"`
+	BacklogMax      uint64   `json:"backlog_max"`
+	Whole           Whole    `json:"whole_run"`
+}
+
+// Whole is the generator's part over the whole run.
+type Whole struct {
+	Planned  uint64   `json:"planned"`
+	Sent     uint64   `json:"sent"`
+	Shed     uint64   `json:"shed"`
+	Canceled uint64   `json:"canceled"`
+	OK       uint64   `json:"ok"`
+	Failed   uint64   `json:"failed"`
+	Lag      Lateness `json:"lag"`
+	SlotWait Lateness `json:"slot_wait"`
+}
+
+// Lateness is a distribution of waiting.
+type Lateness struct {
+	P50 float64 `json:"p50_s"`
+	P99 float64 `json:"p99_s"`
+	Max float64 `json:"max_s"`
+}
+
+// Objective is one objective, judged. A null has no value; Reason says why.
+type Objective struct {
+	Text           string           `json:"text"`
+	Metric         string           `json:"metric"`
+	Scope          string           `json:"scope"`
+	Comparison     string           `json:"comparison"`
+	Limit          float64          `json:"limit"`
+	Required       bool             `json:"required"`
+	Observed       *float64         `json:"observed"`
+	Low            *float64         `json:"low"`
+	High           *float64         `json:"high"`
+	Bad            uint64           `json:"bad"`
+	BadShare       float64          `json:"bad_share"`
+	BadShareLow    float64          `json:"bad_share_low"`
+	BadShareHigh   float64          `json:"bad_share_high"`
+	Phi            float64          `json:"phi"`
+	Confidence     float64          `json:"confidence"`
+	Samples        uint64           `json:"samples"`
+	MissingSeconds float64          `json:"missing_s"` // how much longer the run would have to be; 0: not known
+	Verdict        analysis.Outcome `json:"verdict"`
+	Reason         string           `json:"reason"`
+
+	kind scenarios.Metric
+}
+
+// Population is a set of arrivals, or of one step's calls.
+type Population struct {
+	Planned      uint64                       `json:"planned"`
+	Requests     uint64                       `json:"requests"`
+	OK           uint64                       `json:"ok"`
+	Failed       uint64                       `json:"failed"`
+	Shed         uint64                       `json:"shed"`
+	Canceled     uint64                       `json:"canceled"`
+	NotReached   uint64                       `json:"not_reached,omitempty"`
+	ArrivalsPerS float64                      `json:"arrivals_per_s"`
+	OKPerS       float64                      `json:"ok_per_s"`
+	ErrorRate    float64                      `json:"error_rate"`
+	Availability float64                      `json:"availability"`
+	ResponseTime *Latency                     `json:"response_time,omitempty"` // not of a step
+	ServiceTime  *Latency                     `json:"service_time"`
+	Errors       map[observation.Class]uint64 `json:"errors"`
+}
+
+// Scenario is one scenario and its steps.
+type Scenario struct {
+	Population
+	Steps map[string]*Population `json:"steps"`
+}
+
+// Latency is a distribution of successes. All but Count are null where it is empty.
+type Latency struct {
+	Count int64    `json:"count"`
+	Min   *float64 `json:"min_s"`
+	Mean  *float64 `json:"mean_s"`
+	P50   *float64 `json:"p50_s"`
+	P90   *float64 `json:"p90_s"`
+	P95   *float64 `json:"p95_s"`
+	P99   *float64 `json:"p99_s"`
+	P999  *float64 `json:"p999_s"`
+	Max   *float64 `json:"max_s"`
+}
+
+// Phase is one phase, judged or not.
+type Phase struct {
+	Name    string  `json:"name"`
+	Judged  bool    `json:"judged"`
+	StartS  float64 `json:"start_s"`
+	EndS    float64 `json:"end_s"`
+	Planned uint64  `json:"planned"`
+	OK      uint64  `json:"ok"`
+	Failed  uint64  `json:"failed"`
+	Shed    uint64  `json:"shed"`
+	OKPerS  float64 `json:"ok_per_s"`
+}
+
+// Transport says what connections the judged requests used. Addresses cover the whole run.
+type Transport struct {
+	NewConnections    uint64            `json:"new_connections"`
+	ReusedConnections uint64            `json:"reused_connections"`
+	ConnectMeanS      float64           `json:"connect_mean_s"`
+	ConnectMaxS       float64           `json:"connect_max_s"`
+	TLSMeanS          float64           `json:"tls_mean_s"`
+	TLSMaxS           float64           `json:"tls_max_s"`
+	Addresses         map[string]uint64 `json:"addresses"`
+}
+
+// New puts a report together from a summary and its verdict.
+func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objective) *Report {
+	h := s.Header
+	r := &Report{
+		Schema: Schema, Verdict: v.Judgement, ExitCode: v.ExitCode, Reasons: v.Reasons, Warnings: s.Warnings,
+		Run: Run{ID: h.ID, Name: h.Name, StartedAt: h.StartedAt.Format(time.RFC3339Nano), DurationS: s.Duration.Seconds(), JudgedS: s.Judged.Seconds(),
+			ToolVersion: h.ToolVersion, PlanSHA256: h.PlanSHA256, Environment: h.Environment, Interrupted: s.Interrupted, Partial: s.Partial},
+		Generator: generator(s, objectives),
+		Total:     population(&s.Total, s.Judged, false),
+		Scenarios: map[string]*Scenario{},
+		Database:  database(s, objectives), Cache: cache(s),
+		Objectives: []Objective{}, Phases: []Phase{},
+		errors: s.Errors, slowest: s.Slowest,
+	}
+	r.Warnings, r.Reasons = list(r.Warnings), list(r.Reasons)
+	for _, res := range v.Results {
+		r.Objectives = append(r.Objectives, objective(res))
+	}
+	for _, l := range h.Lanes {
+		sc := s.Scenarios[l.Scenario]
+		out := &Scenario{Population: population(&sc.Population, s.Judged, false), Steps: map[string]*Population{}}
+		for name, p := range sc.Steps {
+			step := population(p, s.Judged, true)
+			out.Steps[name] = &step
+		}
+		r.Scenarios[l.Scenario] = out
+		r.lanes = append(r.lanes, l.Scenario)
+	}
+	for _, p := range s.Phases {
+		r.Phases = append(r.Phases, Phase{Name: p.Name, Judged: p.Judged, StartS: seconds(p.Start), EndS: seconds(p.End),
+			Planned: p.Planned, OK: p.OK, Failed: p.Failed, Shed: p.Shed, OKPerS: p.OKPerS})
+	}
+	c := s.Connections
+	r.Transport = Transport{NewConnections: c.New, ReusedConnections: c.Reused, ConnectMaxS: seconds(c.ConnectMax), TLSMaxS: seconds(c.TLSMax), Addresses: s.Addresses}
+	if c.New > 0 {
+		r.Transport.ConnectMeanS = seconds(c.Connect) / float64(c.New)
+		r.Transport.TLSMeanS = seconds(c.TLS) / float64(c.New)
+	}
+	return r
+}
+
+// WriteJSON writes the JSON report.
+func (r *Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(r)
+}
+
+func generator(s *analysis.Summary, objectives []scenarios.Objective) Generator {
+	g := s.Generator
+	out := Generator{
+		Valid: len(s.Invalid(objectives)) == 0, Planned: g.Planned, Sent: g.Sent, Shed: g.Shed, ShedByGenerator: g.ShedSelf, Canceled: g.Canceled,
+		Lag: lateness(g.Lag), SlotWait: lateness(g.SlotWait), LagLimitS: analysis.LagLimit(objectives).Seconds(),
+		InFlightMax: g.InFlightMax, BacklogMax: g.BacklogMax,
+		Whole: Whole{Planned: g.Whole.Planned, Sent: g.Whole.Sent, Shed: g.Whole.Shed, Canceled: g.Whole.Canceled, OK: g.Whole.OK, Failed: g.Whole.Failed,
+			Lag: lateness(g.WholeLag), SlotWait: lateness(g.WholeSlotWait)},
+	}
+	if self := s.Self; self.Available {
+		delay := self.SchedDelayP99.Seconds()
+		out.CPUShare, out.SchedDelayP99S = &self.CPUShare, &delay
+		out.Throttled, out.GCPauseS = self.Throttled, self.GCPauseTotal.Seconds()
+		out.RSSMaxBytes, out.OpenFilesMax, out.MaxFiles = self.RSSMax, self.OpenFilesMax, self.MaxFiles
+	}
+	return out
+}
+
+func objective(r analysis.Result) Objective {
+	o := r.Objective
+	return Objective{
+		Text: o.Text, Metric: o.Name, Scope: o.Scope, Comparison: string(o.Op), Limit: o.Limit, Required: o.Required,
+		Observed: r.Observed, Low: r.Low, High: r.High, Bad: r.Bad, BadShare: r.BadShare, BadShareLow: r.BadLow, BadShareHigh: r.BadHigh,
+		Phi: r.Phi, Confidence: analysis.Confidence, Samples: r.Samples, MissingSeconds: r.MissingSeconds, Verdict: r.Outcome, Reason: r.Reason,
+		kind: o.Metric,
+	}
+}
+
+func population(p *analysis.Population, judged time.Duration, isStep bool) Population {
+	out := Population{
+		Planned: p.Planned, Requests: p.Requests, OK: p.OK, Failed: p.Failed, Shed: p.Shed, Canceled: p.Canceled, NotReached: p.NotReached,
+		ServiceTime: latency(p.Service), Errors: p.Errors,
+	}
+	n := p.OK + p.Failed
+	if isStep {
+		out.Planned = n + p.NotReached
+	} else {
+		out.ResponseTime = latency(p.Response)
+	}
+	if out.Errors == nil {
+		out.Errors = map[observation.Class]uint64{}
+	}
+	if s := judged.Seconds(); s > 0 {
+		out.ArrivalsPerS, out.OKPerS = float64(n)/s, float64(p.CompletedOK)/s
+	}
+	if n > 0 {
+		out.ErrorRate = float64(p.Failed) / float64(n)
+		out.Availability = 1 - float64(p.Unavailable())/float64(n)
+	}
+	return out
+}
+
+func latency(h *hist.Histogram) *Latency {
+	l := &Latency{}
+	if h == nil {
+		return l
+	}
+	l.Count = h.Count()
+	set := func(to **float64, d time.Duration, ok bool) {
+		if ok {
+			v := d.Seconds()
+			*to = &v
+		}
+	}
+	q := func(to **float64, quantile float64) {
+		d, ok := h.Quantile(quantile)
+		set(to, d, ok)
+	}
+	d, ok := h.Min()
+	set(&l.Min, d, ok)
+	d, ok = h.Mean()
+	set(&l.Mean, d, ok)
+	d, ok = h.Max()
+	set(&l.Max, d, ok)
+	q(&l.P50, 0.5)
+	q(&l.P90, 0.9)
+	q(&l.P95, 0.95)
+	q(&l.P99, 0.99)
+	q(&l.P999, 0.999)
+	return l
+}
+
+func lateness(h *hist.Histogram) Lateness {
+	p50, _ := h.Quantile(0.5)
+	p99, _ := h.Quantile(0.99)
+	m, _ := h.Max()
+	return Lateness{P50: p50.Seconds(), P99: p99.Seconds(), Max: m.Seconds()}
+}
+
+func seconds(s observation.Seconds) float64 { return math.Round(s.Duration().Seconds()*1e9) / 1e9 }

@@ -1,0 +1,53 @@
+package scenarios
+
+import (
+	"strings"
+	"time"
+)
+
+// Metric names what an objective is about.
+type Metric string
+
+// The metrics. A latency quantile is MetricQuantile with Objective.Quantile set.
+const (
+	MetricQuantile     Metric = "quantile"        // p50, p95, p99.9: limit in seconds
+	MetricErrorRate    Metric = "error_rate"      // share of arrivals that failed
+	MetricAvailability Metric = "availability"    // share of arrivals without transport error, timeout, 5xx or shedding
+	MetricThroughput   Metric = "throughput"      // successful HTTP responses completed per second
+	MetricCacheHits    Metric = "cache_hit_ratio" // hits / (hits + misses) in Redis over the judged window
+	MetricDBQuery      Metric = "db_query"        // a quantile of statement execution time in PostgreSQL (db_query_p99): limit in seconds
+)
+
+// Op is a comparison.
+type Op string
+
+// The comparisons.
+const (
+	Less         Op = "<"
+	LessEqual    Op = "<="
+	Greater      Op = ">"
+	GreaterEqual Op = ">="
+)
+
+// Objective is one demand.
+type Objective struct {
+	Text     string // as written, spaces normalised: "message.p99 < 2s"
+	Scope    string // "" for all, a scenario, or scenario/step
+	Name     string // the metric as written, without scope: "p99"
+	Metric   Metric
+	Quantile float64 // in (0,1), for MetricQuantile and MetricDBQuery
+	Op       Op
+	Limit    float64 // seconds, a fraction, or per second, as the metric says
+	Required bool    // false: reported, not decisive
+}
+
+// Target splits the scope into scenario and step; both are empty for all arrivals.
+func (o Objective) Target() (scenario, step string) {
+	scenario, step, _ = strings.Cut(o.Scope, "/")
+	return scenario, step
+}
+
+// LimitDuration returns the limit of a latency objective.
+func (o Objective) LimitDuration() time.Duration {
+	return time.Duration(o.Limit*float64(time.Second) + 0.5)
+}
