@@ -31,8 +31,9 @@ type moments struct {
 //	m  = (total_b - total_a)/n
 //	M2 = stddev_b²·calls_b - stddev_a²·calls_a - (m - mean_a)²·calls_a·n/calls_b
 //
-// exactly, but for rounding; a slack of 64·2.2e-16·M2_b covers that. max is of the whole
-// life: the interval's own is at most max_b, and exactly that where max rose. min likewise.
+// exactly, but for rounding: a slack of 64·2.2e-16·M2_b covers that of the deviations, and
+// blur that of the mean. max is of the whole life: the interval's own is at most max_b, and
+// exactly that where max rose. min likewise.
 func between(a *observation.Statement, b observation.Statement) (c moments, ok bool) {
 	if a == nil {
 		a = &observation.Statement{Max: -1}
@@ -51,16 +52,16 @@ func between(a *observation.Statement, b observation.Statement) (c moments, ok b
 	d := m - a.Mean
 	all := b.Stddev * b.Stddev * cb
 	m2 := all - a.Stddev*a.Stddev*ca - d*d*ca*cn/cb
+	blur := 0x1p-51 * b.Total // each of n additions to the total rounds by half a unit in its last place
+	slack := 64*0x1p-52*all + 4*(math.Abs(d)+blur)*blur*cn
 	// What rounding cannot explain shows that the readings are of two lives.
-	rounding := 1e-9 * (1e-9 + math.Abs(b.Total)/cn)
-	if m2 < -1e-9*all-1e-18 || m < b.Min-rounding || m > b.Max+rounding {
+	if m2 < -slack-1e-9*all || m < b.Min-blur-1e-12 || m > b.Max+blur+1e-12 {
 		return whole(b), false
 	}
 	m = min(max(m, b.Min), b.Max)
-	v := (max(0, m2) + 64*0x1p-52*all) / cn
+	v := (max(0, m2) + slack) / cn
 	return moments{
-		n: n, mean: m,
-		blur:     0x1p-51 * b.Total,           // each of n additions to the total rounds by half a unit in its last place
+		n: n, mean: m, blur: blur,
 		variance: min(v, (m-b.Min)*(b.Max-m)), // no set in [min, max] with this mean has more
 		low:      b.Min, high: b.Max,
 		reached: b.Max > a.Max,
@@ -119,6 +120,9 @@ func (c moments) atMost(t float64) int64 {
 // atLeast is how many calls must have taken t or longer: the bound from above, mirrored,
 // on the share that took less.
 func (c moments) atLeast(t float64) int64 {
+	if t <= c.low {
+		return c.n
+	}
 	u := tail(c.high-c.mean, c.variance, 0, c.high-c.low, c.high-t-c.blur)
 	n := int64(math.Ceil(float64(c.n)*(1-u*(1+relative)) - absolute))
 	if c.reached && c.high >= t {

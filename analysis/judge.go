@@ -195,30 +195,30 @@ func badWords(o scenarios.Objective, isStep bool) string {
 // dispersion estimates phi for an objective over the judged seconds. Where no counter of
 // its limit was kept second by second, the largest phi of what was kept stands in.
 func (s *Summary) dispersion(o scenarios.Objective, p *Population, b badCount) (phi float64, batches int, known bool) {
-	of := func(bad func(t *observation.Tally) uint64) (float64, int, bool) {
+	of := func(bad func(t *observation.Results) uint64) (float64, int, bool) {
 		var shares []share
 		for _, sec := range p.seconds {
 			if sec.length < time.Second {
 				continue // batches are of whole seconds
 			}
 			c := sec.tally.Errors[observation.Canceled]
-			shares = append(shares, share{bad: float64(bad(&sec.tally)), all: float64(sec.tally.OK + sec.tally.Failed - c)})
+			shares = append(shares, share{bad: float64(bad(&sec.tally.Results)), all: float64(sec.tally.OK + sec.tally.Failed - c)})
 		}
 		return dispersion(shares)
 	}
-	failed := func(t *observation.Tally) uint64 { return t.Failed - t.Errors[observation.Canceled] }
+	failed := func(t *observation.Results) uint64 { return t.Failed - t.Errors[observation.Canceled] }
 	switch o.Metric {
 	case scenarios.MetricErrorRate:
 		return of(failed)
 	case scenarios.MetricAvailability:
-		return of((*observation.Tally).Unavailable)
+		return of((*observation.Results).Unavailable)
 	}
 	if key, ok := s.counter(o); ok {
-		return of(func(t *observation.Tally) uint64 { return failed(t) + t.Over[key] })
+		return of(func(t *observation.Results) uint64 { return failed(t) + t.Over[key] })
 	}
 	phi, batches, known = of(failed)
 	for key := range p.Over {
-		f, n, k := of(func(t *observation.Tally) uint64 { return failed(t) + t.Over[key] })
+		f, n, k := of(func(t *observation.Results) uint64 { return failed(t) + t.Over[key] })
 		if k && f > phi {
 			phi, batches, known = f, n, k
 		}

@@ -140,6 +140,9 @@ func (d Database) population() string {
 
 // silent says why no call was counted.
 func (d Database) silent() string {
+	if len(d.unread) > 0 {
+		return "the texts of the statements could not be read, so that queries cannot be told from transaction control"
+	}
 	reason := "pg_stat_statements counted no query in the judged time"
 	for _, name := range []string{"pg_stat_statements.track", "compute_query_id"} {
 		if v, ok := d.Settings[name]; ok {

@@ -49,6 +49,7 @@ type PhaseSummary struct {
 // Population is a set of arrivals, or of one step's calls.
 type Population struct {
 	observation.Tally
+	NotReached  uint64 // of a step: arrivals in which an earlier step had failed
 	Requests    uint64 // HTTP requests sent for them
 	CompletedOK uint64 // successful HTTP responses that ended in judged seconds
 	// Response and Service hold the successes; of a step only Service is set, and judged.
@@ -126,7 +127,8 @@ func (s *Summary) addSecond(sec *observation.Second) {
 		sc.add(sec.Length.Duration(), &ls.Tally, ls.Requests, ls.CompletedOK)
 		for step, t := range ls.Steps {
 			if p := sc.Steps[step]; p != nil {
-				p.add(sec.Length.Duration(), t, t.OK+t.Failed, t.OK)
+				p.NotReached += t.NotReached
+				p.add(sec.Length.Duration(), &observation.Tally{Planned: t.OK + t.Failed, Sent: t.OK + t.Failed, Results: t.Results}, t.OK+t.Failed, t.OK)
 			}
 		}
 	}

@@ -84,7 +84,7 @@ type second struct {
 
 type laneSecond struct {
 	tally   observation.Tally
-	steps   []observation.Tally
+	steps   []observation.StepTally
 	request uint64
 	ok      uint64 // successful HTTP responses that ended in this second
 	issued  uint64 // arrivals planned in this second that the pacer has let go
@@ -144,7 +144,7 @@ func (b *book) grow(from time.Duration) {
 		}
 	}
 	for i, l := range b.lanes {
-		s.lanes[i].steps = make([]observation.Tally, len(l.scenario.Steps))
+		s.lanes[i].steps = make([]observation.StepTally, len(l.scenario.Steps))
 		s.lanes[i].hists = map[observation.Series]*hist.Histogram{}
 	}
 	b.open = append(b.open, s)
@@ -220,8 +220,7 @@ func (b *book) canceled(l *lane, planned time.Duration, issued bool) {
 	ls.decided++
 	ls.tally.Planned++
 	ls.tally.Canceled++
-	ls.tally.Failed++
-	count(&ls.tally, observation.Canceled)
+	ls.tally.Fail(observation.Canceled)
 }
 
 // ended counts an arrival that took a slot.
@@ -259,12 +258,11 @@ func (b *book) ended(a *arrival) {
 		b.hist(ls, l, "", observation.OK, observation.Service).Record(a.end - a.start)
 		for _, c := range b.counters[l.index] {
 			if c.over(response) {
-				over(t, c.key)
+				t.CountOver(c.key)
 			}
 		}
 	} else {
-		t.Failed++
-		count(t, a.class)
+		t.Fail(a.class)
 		b.hist(ls, l, "", observation.Failed, observation.Response).Record(response)
 		if a.sent {
 			b.hist(ls, l, "", observation.Failed, observation.Service).Record(a.end - a.start)
@@ -300,8 +298,7 @@ func (b *book) step(ls *laneSecond, l *lane, i int, r *stepResult) {
 	}
 	b.retried += r.traced.resent
 	if !r.ok() {
-		t.Failed++
-		count(t, r.class)
+		t.Fail(r.class)
 		b.hist(ls, l, name, observation.Failed, observation.Service).Record(service)
 		if r.kept {
 			b.pending = append(b.pending, observation.Example{
@@ -316,23 +313,9 @@ func (b *book) step(ls *laneSecond, l *lane, i int, r *stepResult) {
 	b.hist(ls, l, name, observation.OK, observation.Service).Record(service)
 	for _, c := range b.stepped[l.index] {
 		if c.step == i && c.over(service) {
-			over(t, c.key)
+			t.CountOver(c.key)
 		}
 	}
-}
-
-func count(t *observation.Tally, c observation.Class) {
-	if t.Errors == nil {
-		t.Errors = map[observation.Class]uint64{}
-	}
-	t.Errors[c]++
-}
-
-func over(t *observation.Tally, key string) {
-	if t.Over == nil {
-		t.Over = map[string]uint64{}
-	}
-	t.Over[key]++
 }
 
 func (b *book) hist(ls *laneSecond, l *lane, step string, o observation.Outcome, c observation.Clock) *hist.Histogram {

@@ -109,7 +109,7 @@ func (s *second) observe(b *book) observation.Second {
 	o.Scenarios = make(map[string]*observation.LaneSecond, len(s.lanes))
 	for i := range s.lanes {
 		ls := &s.lanes[i]
-		rec := &observation.LaneSecond{Tally: ls.tally, Requests: ls.request, CompletedOK: ls.ok, Steps: map[string]*observation.Tally{}}
+		rec := &observation.LaneSecond{Tally: ls.tally, Requests: ls.request, CompletedOK: ls.ok, Steps: map[string]*observation.StepTally{}}
 		for j := range ls.steps {
 			rec.Steps[b.lanes[i].scenario.Steps[j].Name] = &ls.steps[j]
 		}

@@ -220,13 +220,14 @@ phases: [{name: steady, duration: 60s}]
 objectives: [conversation/message.p95 < 1s]
 `)
 		run := drive(t, t.Context(), p, system)
-		steps := map[string]*observation.Tally{}
+		steps := map[string]*observation.StepTally{}
 		for _, s := range run.Seconds {
 			for name, tally := range s.Scenarios["conversation"].Steps {
 				if steps[name] == nil {
-					steps[name] = &observation.Tally{}
+					steps[name] = &observation.StepTally{}
 				}
-				steps[name].Add(tally)
+				steps[name].Add(&tally.Results)
+				steps[name].NotReached += tally.NotReached
 			}
 		}
 		sum := total(run)

@@ -129,7 +129,7 @@ type Population struct {
 	Failed       uint64                       `json:"failed"`
 	Shed         uint64                       `json:"shed"`
 	Canceled     uint64                       `json:"canceled"`
-	NotReached   uint64                       `json:"not_reached,omitempty"`
+	NotReached   uint64                       `json:"not_reached,omitempty"` // of a step, whose planned are those reached
 	ArrivalsPerS float64                      `json:"arrivals_per_s"`
 	OKPerS       float64                      `json:"ok_per_s"`
 	ErrorRate    float64                      `json:"error_rate"`
@@ -265,9 +265,7 @@ func population(p *analysis.Population, judged time.Duration, isStep bool) Popul
 		ServiceTime: latency(p.Service), Errors: p.Errors,
 	}
 	n := p.OK + p.Failed
-	if isStep {
-		out.Planned = n + p.NotReached
-	} else {
+	if !isStep {
 		out.ResponseTime = latency(p.Response)
 	}
 	if out.Errors == nil {

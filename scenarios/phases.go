@@ -26,7 +26,7 @@ func (r *reader) phases(o object) []Phase {
 		r.problem(v, "phases", "%d phases are too many: write at most %d, or one phase with steps", len(nodes), maxPhases)
 		return nil
 	}
-	before := len(r.problems)
+	before := r.faults()
 	var out []Phase
 	var judged time.Duration
 	anyJudged := false
@@ -46,7 +46,7 @@ func (r *reader) phases(o object) []Phase {
 		out = append(out, ph)
 	}
 	switch {
-	case len(r.problems) > before:
+	case r.faults() > before:
 	case !anyJudged:
 		r.problem(v, "phases", "no phase is judged, so the run can prove nothing: remove judged: false from one of them")
 	case judged < minJudged:

@@ -36,13 +36,13 @@ func (r *reader) plan(root *node) *Plan {
 	}
 	p.Limits = r.limits(o.get("limits"))
 
-	before := len(r.problems)
+	before := r.faults()
 	lines := r.load(o, p.Limits.InFlight)
 	for _, l := range lines {
 		p.Load = append(p.Load, l.LoadLine)
 	}
 	p.Phases = r.phases(o)
-	if len(r.problems) == before {
+	if r.faults() == before {
 		r.checkLoad(p, lines)
 	}
 	r.scenarios(o, p, lines)

@@ -14,6 +14,7 @@ type reader struct {
 	env      func(string) (string, bool)
 	readFile func(string) ([]byte, error)
 	problems []Problem
+	skipped  int // values not read because the tree already refused them
 
 	// secrets are the values of the system section that must not appear in a saved
 	// scenario either; found are those met inside scenarios.
@@ -30,12 +31,17 @@ func (r *reader) problem(n *node, path, format string, args ...any) {
 	r.problemAt(n.line, n.column, path, format, args...)
 }
 
+// faults counts what has gone wrong so far: what is read without a new one is complete.
+func (r *reader) faults() int { return len(r.problems) + r.skipped }
+
 // wrongKind reports that n is not what must stand at path. It shows no value: it may be a
 // secret in the wrong place.
 func (r *reader) wrongKind(n *node, path, want string) {
-	if n.kind != refused {
-		r.problem(n, path, "%s where %s is expected", n.kind, want)
+	if n.kind == refused {
+		r.skipped++
+		return
 	}
+	r.problem(n, path, "%s where %s is expected", n.kind, want)
 }
 
 // object is a mapping whose keys are known.
@@ -66,11 +72,20 @@ func (o object) at(key string) string { return join(o.path, key) }
 // get returns the value of key, or nil where it is absent, left empty or already refused.
 func (o object) get(key string) *node {
 	for _, f := range o.node.fields {
-		if f.key == key && f.value.kind != null && f.value.kind != refused {
+		switch {
+		case f.key != key || f.value.kind == null:
+		case f.value.kind == refused:
+			o.r.skipped++
+		default:
 			return f.value
 		}
 	}
 	return nil
+}
+
+// refused reports whether the value of key is already among the problems.
+func (o object) refused(key string) bool {
+	return slices.ContainsFunc(o.node.fields, func(f field) bool { return f.key == key && f.value.kind == refused })
 }
 
 // need is get for a key that must be there; hint says what to write.
@@ -82,6 +97,7 @@ func (o object) need(key, hint string) *node {
 			o.r.problemAt(f.line, f.column, o.at(key), "empty: write %s", hint)
 			return nil
 		case f.value.kind == refused:
+			o.r.skipped++
 			return nil
 		default:
 			return f.value

@@ -19,12 +19,11 @@ type account struct {
 
 // system reads the system section.
 func (r *reader) system(n *node, s *System) account {
-	a := account{username: true, password: true}
 	o, ok := r.object(n, "system", exampleSystem, "base_url", "username", "password", "postgres", "redis", "http2", "ca_file")
 	if !ok {
-		return a
+		return account{}
 	}
-	a.node = n
+	a := account{node: n, username: !o.refused("username"), password: !o.refused("password")}
 	if v := o.need("base_url", "base_url: https://arq.example.com"); v != nil {
 		s.BaseURL = r.baseURL(v, o.at("base_url"))
 	}

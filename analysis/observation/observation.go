@@ -117,22 +117,70 @@ type Source struct {
 	Error     string `json:"error,omitempty"` // why it could not be opened
 }
 
-// Tally counts arrivals, or a step's calls. ok + failed = planned for arrivals; for a
-// step ok + failed = reached.
-type Tally struct {
-	Planned  uint64 `json:"planned,omitempty"`
-	Sent     uint64 `json:"sent,omitempty"`
-	Shed     uint64 `json:"shed,omitempty"`
-	ShedSelf uint64 `json:"shed_by_generator,omitempty"` // of Shed, those charged to the generator's own lag
-	Canceled uint64 `json:"canceled,omitempty"`          // due but not started when the run was stopped
-	OK       uint64 `json:"ok"`
-	Failed   uint64 `json:"failed"`
-	// NotReached counts a step's arrivals in which an earlier step had failed.
-	NotReached uint64 `json:"not_reached,omitempty"`
+// Results counts what became of arrivals, or of a step's calls.
+type Results struct {
+	OK     uint64 `json:"ok"`
+	Failed uint64 `json:"failed"`
 	// Errors counts failures by class; the classes sum to Failed.
 	Errors map[Class]uint64 `json:"errors,omitempty"`
 	// Over counts successes at or over (or strictly over) each counted limit.
 	Over map[string]uint64 `json:"over,omitempty"`
+}
+
+// Fail counts one failure.
+func (r *Results) Fail(c Class) {
+	r.Failed++
+	if r.Errors == nil {
+		r.Errors = map[Class]uint64{}
+	}
+	r.Errors[c]++
+}
+
+// CountOver counts one success over a limit, by its Key.
+func (r *Results) CountOver(key string) {
+	if r.Over == nil {
+		r.Over = map[string]uint64{}
+	}
+	r.Over[key]++
+}
+
+// Add adds other results.
+func (r *Results) Add(o *Results) {
+	r.OK += o.OK
+	r.Failed += o.Failed
+	for c, n := range o.Errors {
+		if r.Errors == nil {
+			r.Errors = map[Class]uint64{}
+		}
+		r.Errors[c] += n
+	}
+	for k, n := range o.Over {
+		if r.Over == nil {
+			r.Over = map[string]uint64{}
+		}
+		r.Over[k] += n
+	}
+}
+
+// Unavailable counts the failures in which the system gave no answer or a 5xx.
+func (r *Results) Unavailable() uint64 {
+	var n uint64
+	for c, k := range r.Errors {
+		if !c.Available() {
+			n += k
+		}
+	}
+	return n
+}
+
+// Tally counts arrivals: planned = sent + shed + canceled = ok + failed.
+type Tally struct {
+	Planned  uint64 `json:"planned"`
+	Sent     uint64 `json:"sent"`
+	Shed     uint64 `json:"shed"`
+	ShedSelf uint64 `json:"shed_by_generator"` // of Shed, those charged to the generator's own lag
+	Canceled uint64 `json:"canceled"`          // due but not started when the run was stopped
+	Results
 }
 
 // Add adds another tally.
@@ -142,32 +190,14 @@ func (t *Tally) Add(o *Tally) {
 	t.Shed += o.Shed
 	t.ShedSelf += o.ShedSelf
 	t.Canceled += o.Canceled
-	t.OK += o.OK
-	t.Failed += o.Failed
-	t.NotReached += o.NotReached
-	for c, n := range o.Errors {
-		if t.Errors == nil {
-			t.Errors = map[Class]uint64{}
-		}
-		t.Errors[c] += n
-	}
-	for k, n := range o.Over {
-		if t.Over == nil {
-			t.Over = map[string]uint64{}
-		}
-		t.Over[k] += n
-	}
+	t.Results.Add(&o.Results)
 }
 
-// Unavailable counts the failures in which the system gave no answer or a 5xx.
-func (t *Tally) Unavailable() uint64 {
-	var n uint64
-	for c, k := range t.Errors {
-		if !c.Available() {
-			n += k
-		}
-	}
-	return n
+// StepTally counts a step's calls: ok + failed were sent.
+type StepTally struct {
+	Results
+	// NotReached counts the arrivals in which an earlier step had failed.
+	NotReached uint64 `json:"not_reached"`
 }
 
 // Second is one closed second (or the shorter rest of a phase). Its histograms are kept apart.
@@ -195,9 +225,9 @@ type Second struct {
 // LaneSecond is one scenario's part of a second.
 type LaneSecond struct {
 	Tally
-	Requests    uint64            `json:"requests"`
-	CompletedOK uint64            `json:"completed_ok"`
-	Steps       map[string]*Tally `json:"steps,omitempty"`
+	Requests    uint64                `json:"requests"`
+	CompletedOK uint64                `json:"completed_ok"`
+	Steps       map[string]*StepTally `json:"steps,omitempty"`
 }
 
 // Lateness sums what arrivals waited.

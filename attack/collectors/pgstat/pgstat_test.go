@@ -98,6 +98,7 @@ func open(t *testing.T, dsn string) *Collector {
 }
 
 var (
+	tick  = collectors.Tick{Seq: 9}
 	first = collectors.Tick{Seq: 0}
 	edge  = collectors.Tick{Seq: 1, Edge: "start of steady"}
 	final = collectors.Tick{Seq: 2, Edge: "final", Final: true}
