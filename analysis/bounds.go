@@ -14,6 +14,7 @@ type moments struct {
 	n         int64
 	mean      float64
 	variance  float64 // population variance: the squared deviations divided by n
+	slack     float64 // what rounding may have moved the variance by, up or down
 	blur      float64 // what rounding may have moved the mean by
 	low, high float64 // every call lies within
 	reached   bool    // one call took exactly high
@@ -53,16 +54,15 @@ func between(a *observation.Statement, b observation.Statement) (c moments, ok b
 	all := b.Stddev * b.Stddev * cb
 	m2 := all - a.Stddev*a.Stddev*ca - d*d*ca*cn/cb
 	blur := 0x1p-51 * b.Total // each of n additions to the total rounds by half a unit in its last place
-	slack := 64*0x1p-52*all + 4*(math.Abs(d)+blur)*blur*cn
+	slack := 64*0x1p-52*all + 4*(math.Abs(d)+blur)*blur*ca*cn/cb
 	// What rounding cannot explain shows that the readings are of two lives.
 	if m2 < -slack-1e-9*all || m < b.Min-blur-1e-12 || m > b.Max+blur+1e-12 {
 		return whole(b), false
 	}
 	m = min(max(m, b.Min), b.Max)
-	v := (max(0, m2) + slack) / cn
 	return moments{
-		n: n, mean: m, blur: blur,
-		variance: min(v, (m-b.Min)*(b.Max-m)), // no set in [min, max] with this mean has more
+		n: n, mean: m, blur: blur, slack: slack / cn,
+		variance: min(max(0, m2)/cn, (m-b.Min)*(b.Max-m)), // no set in [min, max] with this mean has more
 		low:      b.Min, high: b.Max,
 		reached: b.Max > a.Max,
 	}, true
@@ -83,8 +83,9 @@ func whole(b observation.Statement) moments {
 //	                        [s, b] and >= 0 on [0, b]
 //
 // and sharp: some set with this count, mean, variance and range reaches it (De Schepper and
-// Heijnen 1995; Bertsimas and Popescu 2005).
-func tail(mean, variance, low, high, t float64) float64 {
+// Heijnen 1995; Bertsimas and Popescu 2005). A larger variance widens the second term and
+// narrows the third, so slack is added in the one and taken away in the other.
+func tail(mean, variance, slack, low, high, t float64) float64 {
 	b, mu, s := high-low, mean-low, t-low
 	if t > high {
 		return 0
@@ -95,9 +96,10 @@ func tail(mean, variance, low, high, t float64) float64 {
 	u := 1.0
 	if t > mean {
 		d := t - mean
-		u = variance / (variance + d*d)
+		v := variance + slack
+		u = v / (v + d*d)
 	}
-	q := variance + mu*mu
+	q := max(0, variance-slack) + mu*mu
 	return max(0, min(u, ((b+s)*mu-q)/(b*s)))
 }
 
@@ -113,7 +115,7 @@ func (c moments) atMost(t float64) int64 {
 	if t > c.high {
 		return 0
 	}
-	u := tail(c.mean, c.variance, c.low, c.high, t-c.blur)
+	u := tail(c.mean, c.variance, c.slack, c.low, c.high, t-c.blur)
 	return min(c.n, int64(float64(c.n)*u*(1+relative)+absolute))
 }
 
@@ -123,7 +125,7 @@ func (c moments) atLeast(t float64) int64 {
 	if t <= c.low {
 		return c.n
 	}
-	u := tail(c.high-c.mean, c.variance, 0, c.high-c.low, c.high-t-c.blur)
+	u := tail(c.high-c.mean, c.variance, c.slack, 0, c.high-c.low, c.high-t-c.blur)
 	n := int64(math.Ceil(float64(c.n)*(1-u*(1+relative)) - absolute))
 	if c.reached && c.high >= t {
 		n = max(n, 1)

@@ -47,8 +47,10 @@ type Database struct {
 // DatabaseCounters are the differences of pg_stat_database over the judged time.
 //
 // PostgreSQL publishes them late: a session does so when it goes idle, but at most once a
-// second. So what happened up to a second before the judged time is in them, and they are
-// read 2 s after its end or, where no load follows, at the very end of the run.
+// second, and what it then keeps waits for its next statement or for 10 s of idleness. So
+// what happened up to a second before the judged time is in them, and they are read 2 s
+// after its end or, where no load follows, at the very end of the run. The last second of
+// that load may still be missing.
 type DatabaseCounters struct {
 	OK                    bool
 	Commits, Rollbacks    int64

@@ -34,7 +34,7 @@ type found struct{ values []string }
 
 // System says where the system under test is and how to enter it.
 type System struct {
-	BaseURL  string // scheme and host, no trailing slash
+	BaseURL  string // scheme, host and perhaps a path to put before every step's; no trailing slash
 	Username string
 	Password Secret
 	Postgres Secret // connection string; empty: no collector

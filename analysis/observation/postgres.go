@@ -63,7 +63,8 @@ type Statement struct {
 }
 
 // DatabaseCounters is the row of pg_stat_database for the connected database. PostgreSQL
-// publishes these counters up to a second late, and not while a transaction runs. The
+// publishes these counters late: a session does so when it goes idle, at most once a second,
+// and what it then keeps waits for its next statement or (from 15 on) 10 s of idleness. The
 // collector's own few transactions a second are in it.
 type DatabaseCounters struct {
 	Commits    int64     `json:"xact_commit"`
