@@ -86,10 +86,10 @@ type laneSecond struct {
 	tally   observation.Tally
 	steps   []observation.StepTally
 	request uint64
-	ok      uint64 // successful HTTP responses that ended in this second
-	issued  uint64 // arrivals planned in this second that the pacer has let go
-	decided uint64 // of these, ended
-	hists   map[observation.Series]*hist.Histogram
+	ok      uint64            // successful HTTP responses that ended in this second
+	issued  uint64            // arrivals planned in this second that the pacer has let go
+	decided uint64            // of these, ended
+	hists   []*hist.Histogram // by series; nil: nothing counted
 }
 
 type sum struct {
@@ -145,7 +145,7 @@ func (b *book) grow(from time.Duration) {
 	}
 	for i, l := range b.lanes {
 		s.lanes[i].steps = make([]observation.StepTally, len(l.scenario.Steps))
-		s.lanes[i].hists = map[observation.Series]*hist.Histogram{}
+		s.lanes[i].hists = make([]*hist.Histogram, len(l.series))
 	}
 	b.open = append(b.open, s)
 }
@@ -239,8 +239,8 @@ func (b *book) ended(a *arrival) {
 	if a.class == observation.Canceled && !a.sent {
 		t.Canceled++
 	} else {
-		b.hist(ls, l, "", observation.Started, observation.Lag).Record(a.lag)
-		b.hist(ls, l, "", observation.Started, observation.SlotWait).Record(a.slotWait)
+		b.record(ls, seriesLag, a.lag)
+		b.record(ls, seriesSlotWait, a.slotWait)
 		s.waited[0].add(a.slotWait)
 		s.waited[1].add(a.lag)
 		if a.sent {
@@ -254,8 +254,8 @@ func (b *book) ended(a *arrival) {
 	}
 	if a.class == "" {
 		t.OK++
-		b.hist(ls, l, "", observation.OK, observation.Response).Record(response)
-		b.hist(ls, l, "", observation.OK, observation.Service).Record(a.end - a.start)
+		b.record(ls, seriesOK, response)
+		b.record(ls, seriesOK+1, a.end-a.start)
 		for _, c := range b.counters[l.index] {
 			if c.over(response) {
 				t.CountOver(c.key)
@@ -263,9 +263,9 @@ func (b *book) ended(a *arrival) {
 		}
 	} else {
 		t.Fail(a.class)
-		b.hist(ls, l, "", observation.Failed, observation.Response).Record(response)
+		b.record(ls, seriesFailed, response)
 		if a.sent {
-			b.hist(ls, l, "", observation.Failed, observation.Service).Record(a.end - a.start)
+			b.record(ls, seriesFailed+1, a.end-a.start)
 		}
 	}
 	if a.sent {
@@ -299,7 +299,7 @@ func (b *book) step(ls *laneSecond, l *lane, i int, r *stepResult) {
 	b.retried += r.traced.resent
 	if !r.ok() {
 		t.Fail(r.class)
-		b.hist(ls, l, name, observation.Failed, observation.Service).Record(service)
+		b.record(ls, seriesSteps+2*i+1, service)
 		if r.kept {
 			b.pending = append(b.pending, observation.Example{
 				At: observation.Seconds(r.begun), Scenario: l.scenario.Name, Step: name, Class: r.class, Status: r.status,
@@ -310,7 +310,7 @@ func (b *book) step(ls *laneSecond, l *lane, i int, r *stepResult) {
 	}
 	t.OK++
 	ends.lanes[l.index].ok++
-	b.hist(ls, l, name, observation.OK, observation.Service).Record(service)
+	b.record(ls, seriesSteps+2*i, service)
 	for _, c := range b.stepped[l.index] {
 		if c.step == i && c.over(service) {
 			t.CountOver(c.key)
@@ -318,21 +318,45 @@ func (b *book) step(ls *laneSecond, l *lane, i int, r *stepResult) {
 	}
 }
 
-func (b *book) hist(ls *laneSecond, l *lane, step string, o observation.Outcome, c observation.Clock) *hist.Histogram {
-	if step == "" {
-		step = observation.All
+// The places of a lane's series. Of each pair the second is the service time.
+const (
+	seriesOK       = 0
+	seriesFailed   = 2
+	seriesLag      = 4
+	seriesSlotWait = 5
+	seriesSteps    = 6 // and on: a step's successes, a step's failures
+)
+
+// seriesOf lists a scenario's series in their places.
+func seriesOf(sc *scenarios.Scenario) []observation.Series {
+	one := func(step string, o observation.Outcome, c observation.Clock) observation.Series {
+		return observation.Series{Scenario: sc.Name, Step: step, Outcome: o, Clock: c}
 	}
-	k := observation.Series{Scenario: l.scenario.Name, Step: step, Outcome: o, Clock: c}
-	h := ls.hists[k]
+	all := []observation.Series{
+		seriesOK:         one(observation.All, observation.OK, observation.Response),
+		seriesOK + 1:     one(observation.All, observation.OK, observation.Service),
+		seriesFailed:     one(observation.All, observation.Failed, observation.Response),
+		seriesFailed + 1: one(observation.All, observation.Failed, observation.Service),
+		seriesLag:        one(observation.All, observation.Started, observation.Lag),
+		seriesSlotWait:   one(observation.All, observation.Started, observation.SlotWait),
+	}
+	for _, st := range sc.Steps {
+		all = append(all, one(st.Name, observation.OK, observation.Service), one(st.Name, observation.Failed, observation.Service))
+	}
+	return all
+}
+
+func (b *book) record(ls *laneSecond, series int, d time.Duration) {
+	h := ls.hists[series]
 	if h == nil {
 		if n := len(b.pool); n > 0 {
 			h, b.pool = b.pool[n-1], b.pool[:n-1]
 		} else {
 			h = hist.New()
 		}
-		ls.hists[k] = h
+		ls.hists[series] = h
 	}
-	return h
+	h.Record(d)
 }
 
 // slow keeps an arrival if it is among the slowest of its second.

@@ -85,12 +85,9 @@ func isReset(err error) bool {
 }
 
 func isProtocol(err error) bool {
-	var (
-		text textproto.ProtocolError
-		prot *http.ProtocolError
-	)
-	// net/http does not export its type for a malformed answer; its text begins so.
-	return errors.As(err, &text) || errors.As(err, &prot) || strings.Contains(err.Error(), "malformed") ||
+	var text textproto.ProtocolError
+	// net/http does not export its type for a malformed answer; its text says so.
+	return errors.As(err, &text) || strings.Contains(err.Error(), "malformed") ||
 		strings.Contains(err.Error(), "http2:")
 }
 

@@ -1,8 +1,6 @@
 package attack
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"arqload/analysis/hist"
@@ -42,11 +40,13 @@ func (b *book) close(now time.Duration, force bool) *closed {
 	c := &closed{second: s.observe(b), slow: b.keepSlow(s.slow)}
 	for i := range s.lanes {
 		for k, h := range s.lanes[i].hists {
-			c.intervals = append(c.intervals, observation.Interval{Series: k, Hist: h})
+			if h == nil {
+				continue
+			}
+			c.intervals = append(c.intervals, observation.Interval{Series: b.lanes[i].series[k], Hist: h})
 			b.dropped.OutOfRange += uint64(h.Over())
 		}
 	}
-	slices.SortFunc(c.intervals, func(x, y observation.Interval) int { return cmp.Compare(x.Series.Tag(), y.Series.Tag()) })
 	return c
 }
 

@@ -24,6 +24,7 @@ const ringSpare = 8192
 type lane struct {
 	index    int
 	scenario *scenarios.Scenario
+	series   []observation.Series
 	slots    int
 	maxLag   time.Duration
 	shape    *schedule.Schedule
@@ -63,6 +64,7 @@ func (l *lane) init(arrivals scenarios.Arrivals) {
 	}
 	l.seq, l.due = sequence(), sequence()
 	l.dueNext, l.dueOver = next(l.due)
+	l.series = seriesOf(l.scenario)
 	l.planned = make(map[uint64]time.Duration, l.slots)
 	l.ring = make([]time.Duration, l.slots+ringSpare)
 }

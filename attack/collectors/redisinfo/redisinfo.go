@@ -97,11 +97,10 @@ func parse(urls string) ([]*redis.Options, error) {
 
 func newNode(o *redis.Options) *node {
 	n := &node{address: o.Addr, user: o.Username, secret: o.Password}
-	o.Protocol = 2            // INFO is text in either
-	o.DB = 0                  // INFO is about all of them, and a cluster refuses SELECT
-	o.ClientName = ""         // CLIENT SETNAME
-	o.DisableIdentity = true  // CLIENT SETINFO
-	o.DisableIndentity = true // its older name, still read
+	o.Protocol = 2           // INFO is text in either
+	o.DB = 0                 // INFO is about all of them, and a cluster refuses SELECT
+	o.ClientName = ""        // CLIENT SETNAME
+	o.DisableIdentity = true // CLIENT SETINFO
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	o.PoolSize = 1
 	o.MaxRetries = 1 // a connection that was cut since the last sample is replaced at once
