@@ -101,6 +101,9 @@ func Summarize(run *observation.Run) *Summary {
 	s.check(run)
 	s.Warnings = append(s.Warnings, backlogWarnings(run)...)
 	s.Database, s.Cache, s.Self = SummarizeDatabase(run), SummarizeCache(run), SummarizeSelf(run)
+	if !s.Self.Available && s.Judged > 0 {
+		s.Warnings = append(s.Warnings, "the generator's own CPU was not measured, so a slow generator may look like a slow system: "+s.Self.Reason)
+	}
 	return s
 }
 

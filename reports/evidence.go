@@ -183,17 +183,16 @@ func (t *text) database() {
 	}
 	t.heading(fmt.Sprintf("Database: PostgreSQL %s, %q", d.Version, d.Name))
 	q := d.QueryP99
-	t.paragraph("  queries    ", fmt.Sprintf("p%s %s: %s", trimFloat(q.Quantile*100), q.Claim, q.Reason))
+	t.entry("queries", "p%s %s: %s", trimFloat(q.Quantile*100), q.Claim, q.Reason)
 	if q.UpperS != nil {
-		t.line("             proved to be at most %s", secs(*q.UpperS))
+		t.entry("", "proved to be at most %s", secs(*q.UpperS))
 	}
-	t.line("  work       %d commits, %d rollbacks, %d deadlocks; %d blocks from shared buffers, %d read, %s of temporary files",
+	t.entry("work", "%d commits, %d rollbacks, %d deadlocks; %d blocks from shared buffers, %d read, %s of temporary files",
 		d.Commits, d.Rollbacks, d.Deadlocks, d.BlocksHit, d.BlocksRead, bytes(d.TempBytes))
-	t.line("  sessions   %d at most of %d%s", d.ConnectionsMax, d.MaxConnections, states(d.Sessions))
-	t.line("  sampling   %d samples, %s each on average, %s at most", d.Samples, secs(d.SampleMeanS), secs(d.SampleMaxS))
+	t.entry("sessions", "%d at most of %d%s", d.ConnectionsMax, d.MaxConnections, states(d.Sessions))
+	t.entry("sampling", "%d samples, %s each on average, %s at most", d.Samples, secs(d.SampleMeanS), secs(d.SampleMaxS))
 	if len(d.Statements) > 0 {
-		tab := t.table("RRRRRL", "calls", "mean", "max", "total", "share", "statement")
-		room := max(20, t.o.Width-55)
+		tab := t.table("RRRRRc", "calls", "mean", "max", "total", "share", "statement")
 		for i, st := range d.Statements {
 			if i == statementsShown {
 				break
@@ -202,11 +201,11 @@ func (t *text) database() {
 			if !st.MaxKnown {
 				longest = "<=" + longest
 			}
-			tab.row(fmt.Sprint(st.Calls), secs(st.MeanS), longest, secs(st.TotalS), fmt.Sprintf("%.1f%%", st.Share*100), cut(st.Query, room))
+			tab.row(fmt.Sprint(st.Calls), secs(st.MeanS), longest, secs(st.TotalS), fmt.Sprintf("%.1f%%", st.Share*100), st.Query)
 		}
 		tab.render()
 		if n := len(d.Statements) - statementsShown; n > 0 {
-			t.line("  and %d more in report.json", n)
+			t.paragraph("  ", fmt.Sprintf("and %d more in report.json", n))
 		}
 	}
 	t.gaps(d.Gaps)
@@ -225,16 +224,16 @@ func (t *text) cache() {
 	if c.HitRatio != nil {
 		ratio = fmt.Sprintf("%.2f%% hits", *c.HitRatio*100)
 	}
-	t.line("  reads      %s (%d hits, %d misses)", ratio, c.Hits, c.Misses)
-	t.line("  work       %.0f commands/s, %d evicted, %d expired, %d connections refused", c.OpsPerS, c.Evicted, c.Expired, c.Rejected)
-	t.line("  memory     %s at most; clients %d at most", bytes(c.UsedMemoryMax), c.ClientsMax)
-	t.line("  sampling   %d samples, %s each on average, %s at most", c.Samples, secs(c.SampleMeanS), secs(c.SampleMaxS))
+	t.entry("reads", "%s (%d hits, %d misses)", ratio, c.Hits, c.Misses)
+	t.entry("work", "%.0f commands/s, %d evicted, %d expired, %d connections refused", c.OpsPerS, c.Evicted, c.Expired, c.Rejected)
+	t.entry("memory", "%s at most; clients %d at most", bytes(c.UsedMemoryMax), c.ClientsMax)
+	t.entry("sampling", "%d samples, %s each on average, %s at most", c.Samples, secs(c.SampleMeanS), secs(c.SampleMaxS))
 	t.gaps(c.Gaps)
 }
 
 func (t *text) gaps(gaps []string) {
 	for _, g := range gaps {
-		t.paragraph("  gap        ", g)
+		t.entry("gap", "%s", g)
 	}
 }
 
@@ -249,15 +248,6 @@ func states(m map[string]int) string {
 		return ""
 	}
 	return " (most at once: " + strings.Join(s, ", ") + ")"
-}
-
-// cut shortens a statement to one line of n columns.
-func cut(s string, n int) string {
-	r := []rune(strings.Join(strings.Fields(s), " "))
-	if len(r) <= n {
-		return string(r)
-	}
-	return string(r[:n-3]) + "..."
 }
 
 func trimFloat(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.4g", v), ".") }

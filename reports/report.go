@@ -18,7 +18,7 @@ const Schema = "arqload.report/1"
 
 // Report is the JSON report. Seconds are floats whose names end in _s, shares fractions,
 // other numbers have their unit in the name. All numbers cover the judged phases, except
-// those under whole_run.
+// those under whole_run. A value without data is null, never 0.
 type Report struct {
 	Schema     string               `json:"schema"`
 	Run        Run                  `json:"run"`
@@ -35,9 +35,8 @@ type Report struct {
 	Cache      Cache                `json:"cache"`
 	Warnings   []string             `json:"warnings"`
 
-	errors  []observation.Example
-	slowest []observation.Slow
-	lanes   []string // scenario names in the plan's order
+	errors []observation.Example
+	lanes  []observation.Lane // in the plan's order
 }
 
 // Run says which run this is.
@@ -89,14 +88,15 @@ type Whole struct {
 	SlotWait Lateness `json:"slot_wait"`
 }
 
-// Lateness is a distribution of waiting.
+// Lateness is a distribution of waiting, null where no arrival was started.
 type Lateness struct {
-	P50 float64 `json:"p50_s"`
-	P99 float64 `json:"p99_s"`
-	Max float64 `json:"max_s"`
+	P50 *float64 `json:"p50_s"`
+	P99 *float64 `json:"p99_s"`
+	Max *float64 `json:"max_s"`
 }
 
-// Objective is one objective, judged. A null has no value; Reason says why.
+// Objective is one objective, judged. A null has no value; Reason says why. The bad share
+// is that of arrivals, calls or reads: of throughput there is none.
 type Objective struct {
 	Text           string           `json:"text"`
 	Metric         string           `json:"metric"`
@@ -108,9 +108,9 @@ type Objective struct {
 	Low            *float64         `json:"low"`
 	High           *float64         `json:"high"`
 	Bad            uint64           `json:"bad"`
-	BadShare       float64          `json:"bad_share"`
-	BadShareLow    float64          `json:"bad_share_low"`
-	BadShareHigh   float64          `json:"bad_share_high"`
+	BadShare       *float64         `json:"bad_share"`
+	BadShareLow    *float64         `json:"bad_share_low"`
+	BadShareHigh   *float64         `json:"bad_share_high"`
 	Phi            float64          `json:"phi"`
 	Confidence     float64          `json:"confidence"`
 	Samples        uint64           `json:"samples"`
@@ -130,10 +130,10 @@ type Population struct {
 	Shed         uint64                       `json:"shed"`
 	Canceled     uint64                       `json:"canceled"`
 	NotReached   uint64                       `json:"not_reached,omitempty"` // of a step, whose planned are those reached
-	ArrivalsPerS float64                      `json:"arrivals_per_s"`
-	OKPerS       float64                      `json:"ok_per_s"`
-	ErrorRate    float64                      `json:"error_rate"`
-	Availability float64                      `json:"availability"`
+	ArrivalsPerS *float64                     `json:"arrivals_per_s"`
+	OKPerS       *float64                     `json:"ok_per_s"`
+	ErrorRate    *float64                     `json:"error_rate"`
+	Availability *float64                     `json:"availability"`
 	ResponseTime *Latency                     `json:"response_time,omitempty"` // not of a step
 	ServiceTime  *Latency                     `json:"service_time"`
 	Errors       map[observation.Class]uint64 `json:"errors"`
@@ -160,18 +160,19 @@ type Latency struct {
 
 // Phase is one phase, judged or not.
 type Phase struct {
-	Name    string  `json:"name"`
-	Judged  bool    `json:"judged"`
-	StartS  float64 `json:"start_s"`
-	EndS    float64 `json:"end_s"`
-	Planned uint64  `json:"planned"`
-	OK      uint64  `json:"ok"`
-	Failed  uint64  `json:"failed"`
-	Shed    uint64  `json:"shed"`
-	OKPerS  float64 `json:"ok_per_s"`
+	Name    string   `json:"name"`
+	Judged  bool     `json:"judged"`
+	StartS  float64  `json:"start_s"`
+	EndS    float64  `json:"end_s"`
+	Planned uint64   `json:"planned"`
+	OK      uint64   `json:"ok"`
+	Failed  uint64   `json:"failed"`
+	Shed    uint64   `json:"shed"`
+	OKPerS  *float64 `json:"ok_per_s"` // null: not reached
 }
 
-// Transport says what connections the judged requests used. Addresses cover the whole run.
+// Transport says what connections the judged requests used. Addresses cover the whole run;
+// they are null where the process died before it could say them.
 type Transport struct {
 	NewConnections    uint64            `json:"new_connections"`
 	ReusedConnections uint64            `json:"reused_connections"`
@@ -194,9 +195,12 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 		Scenarios: map[string]*Scenario{},
 		Database:  database(s, objectives), Cache: cache(s),
 		Objectives: []Objective{}, Phases: []Phase{},
-		errors: s.Errors, slowest: s.Slowest,
+		errors: s.Errors, lanes: h.Lanes,
 	}
 	r.Warnings, r.Reasons = list(r.Warnings), list(r.Reasons)
+	if r.Run.Environment == nil {
+		r.Run.Environment = map[string]string{}
+	}
 	for _, res := range v.Results {
 		r.Objectives = append(r.Objectives, objective(res))
 	}
@@ -208,11 +212,14 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 			out.Steps[name] = &step
 		}
 		r.Scenarios[l.Scenario] = out
-		r.lanes = append(r.lanes, l.Scenario)
 	}
 	for _, p := range s.Phases {
-		r.Phases = append(r.Phases, Phase{Name: p.Name, Judged: p.Judged, StartS: seconds(p.Start), EndS: seconds(p.End),
-			Planned: p.Planned, OK: p.OK, Failed: p.Failed, Shed: p.Shed, OKPerS: p.OKPerS})
+		out := Phase{Name: p.Name, Judged: p.Judged, StartS: seconds(p.Start), EndS: seconds(p.End),
+			Planned: p.Planned, OK: p.OK, Failed: p.Failed, Shed: p.Shed}
+		if p.Planned > 0 || p.OKPerS > 0 {
+			out.OKPerS = &p.OKPerS
+		}
+		r.Phases = append(r.Phases, out)
 	}
 	c := s.Connections
 	r.Transport = Transport{NewConnections: c.New, ReusedConnections: c.Reused, ConnectMaxS: seconds(c.ConnectMax), TLSMaxS: seconds(c.TLSMax), Addresses: s.Addresses}
@@ -251,12 +258,29 @@ func generator(s *analysis.Summary, objectives []scenarios.Objective) Generator 
 
 func objective(r analysis.Result) Objective {
 	o := r.Objective
-	return Objective{
+	out := Objective{
 		Text: o.Text, Metric: o.Name, Scope: o.Scope, Comparison: string(o.Op), Limit: o.Limit, Required: o.Required,
-		Observed: r.Observed, Low: r.Low, High: r.High, Bad: r.Bad, BadShare: r.BadShare, BadShareLow: r.BadLow, BadShareHigh: r.BadHigh,
+		Observed: r.Observed, Low: r.Low, High: r.High, Bad: r.Bad,
 		Phi: r.Phi, Confidence: analysis.Confidence, Samples: r.Samples, MissingSeconds: r.MissingSeconds, Verdict: r.Outcome, Reason: r.Reason,
 		kind: o.Metric,
 	}
+	counted, bounded := r.Samples > 0 && r.Outcome != analysis.NoData, true
+	switch o.Metric {
+	case scenarios.MetricThroughput:
+		counted = false
+	case scenarios.MetricCacheHits:
+		bounded = r.Low != nil
+	case scenarios.MetricDBQuery:
+		// Undecided with no slow call known: nothing was proved of any.
+		counted = counted && (r.Outcome != analysis.Unproven || r.Bad > 0)
+	}
+	if counted {
+		out.BadShare = &r.BadShare
+	}
+	if counted && bounded {
+		out.BadShareLow, out.BadShareHigh = &r.BadLow, &r.BadHigh
+	}
+	return out
 }
 
 func population(p *analysis.Population, judged time.Duration, isStep bool) Population {
@@ -272,50 +296,35 @@ func population(p *analysis.Population, judged time.Duration, isStep bool) Popul
 		out.Errors = map[observation.Class]uint64{}
 	}
 	if s := judged.Seconds(); s > 0 {
-		out.ArrivalsPerS, out.OKPerS = float64(n)/s, float64(p.CompletedOK)/s
+		out.ArrivalsPerS, out.OKPerS = ptr(float64(n)/s), ptr(float64(p.CompletedOK)/s)
 	}
 	if n > 0 {
-		out.ErrorRate = float64(p.Failed) / float64(n)
-		out.Availability = 1 - float64(p.Unavailable())/float64(n)
+		out.ErrorRate = ptr(float64(p.Failed) / float64(n))
+		out.Availability = ptr(1 - float64(p.Unavailable())/float64(n))
 	}
 	return out
 }
 
 func latency(h *hist.Histogram) *Latency {
-	l := &Latency{}
 	if h == nil {
-		return l
+		return &Latency{}
 	}
-	l.Count = h.Count()
-	set := func(to **float64, d time.Duration, ok bool) {
-		if ok {
-			v := d.Seconds()
-			*to = &v
-		}
-	}
-	q := func(to **float64, quantile float64) {
-		d, ok := h.Quantile(quantile)
-		set(to, d, ok)
-	}
-	d, ok := h.Min()
-	set(&l.Min, d, ok)
-	d, ok = h.Mean()
-	set(&l.Mean, d, ok)
-	d, ok = h.Max()
-	set(&l.Max, d, ok)
-	q(&l.P50, 0.5)
-	q(&l.P90, 0.9)
-	q(&l.P95, 0.95)
-	q(&l.P99, 0.99)
-	q(&l.P999, 0.999)
-	return l
+	q := func(q float64) *float64 { return known(h.Quantile(q)) }
+	return &Latency{Count: h.Count(), Min: known(h.Min()), Mean: known(h.Mean()), P50: q(0.5), P90: q(0.9), P95: q(0.95), P99: q(0.99), P999: q(0.999), Max: known(h.Max())}
 }
 
 func lateness(h *hist.Histogram) Lateness {
-	p50, _ := h.Quantile(0.5)
-	p99, _ := h.Quantile(0.99)
-	m, _ := h.Max()
-	return Lateness{P50: p50.Seconds(), P99: p99.Seconds(), Max: m.Seconds()}
+	return Lateness{P50: known(h.Quantile(0.5)), P99: known(h.Quantile(0.99)), Max: known(h.Max())}
 }
+
+// known returns a duration in seconds, nil where there is none.
+func known(d time.Duration, ok bool) *float64 {
+	if !ok {
+		return nil
+	}
+	return ptr(d.Seconds())
+}
+
+func ptr(v float64) *float64 { return &v }
 
 func seconds(s observation.Seconds) float64 { return math.Round(s.Duration().Seconds()*1e9) / 1e9 }

@@ -3,13 +3,8 @@ package reports
 import (
 	"fmt"
 	"io"
-	"sort"
 	"strings"
 	"time"
-
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/renderer"
-	"github.com/olekukonko/tablewriter/tw"
 
 	"arqload/analysis"
 	"arqload/analysis/observation"
@@ -40,52 +35,6 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	return err
 }
 
-type text struct {
-	r *Report
-	o TextOptions
-	b strings.Builder
-}
-
-func (t *text) line(format string, args ...any) {
-	fmt.Fprintf(&t.b, format, args...)
-	t.b.WriteByte('\n')
-}
-
-// paragraph writes text wrapped at the width, each further line under the first word.
-func (t *text) paragraph(bullet, s string) {
-	indent := strings.Repeat(" ", len([]rune(bullet)))
-	col := 0
-	for i, word := range strings.Fields(s) {
-		n := len([]rune(word))
-		switch {
-		case i == 0:
-			t.b.WriteString(bullet)
-			col = len(indent)
-		case col+1+n > t.o.Width:
-			t.b.WriteString("\n" + indent)
-			col = len(indent)
-		default:
-			t.b.WriteByte(' ')
-			col++
-		}
-		t.b.WriteString(word)
-		col += n
-	}
-	t.b.WriteByte('\n')
-}
-
-func (t *text) heading(s string) { t.line("\n%s", s) }
-
-func (t *text) list(title string, items []string) {
-	if len(items) == 0 {
-		return
-	}
-	t.heading(title)
-	for _, i := range items {
-		t.paragraph("  - ", i)
-	}
-}
-
 func (t *text) verdict() {
 	r := t.r
 	word := strings.ToUpper(string(r.Verdict))
@@ -96,26 +45,26 @@ func (t *text) verdict() {
 		}
 		word = "\x1b[1;" + code + "m" + word + "\x1b[0m"
 	}
-	t.line("%s  %s  (exit code %d)", word, r.Run.Name, r.ExitCode)
+	t.paragraph(word+"  ", fmt.Sprintf("%s (exit code %d)", r.Run.Name, r.ExitCode))
 	for _, reason := range r.Reasons {
 		t.paragraph("  - ", reason)
 	}
-	t.line("\nRun %s: %s, of which %s judged; arqload %s, plan %.12s", r.Run.ID, secs(r.Run.DurationS), secs(r.Run.JudgedS), r.Run.ToolVersion, r.Run.PlanSHA256)
+	t.heading(fmt.Sprintf("Run %s: %s, of which %s judged; arqload %s, plan %.12s", r.Run.ID, secs(r.Run.DurationS), secs(r.Run.JudgedS), r.Run.ToolVersion, r.Run.PlanSHA256))
 }
 
 func (t *text) objectives() {
 	t.heading(fmt.Sprintf("Objectives (bounds at %g%% confidence)", analysis.Confidence*100))
-	tab := t.table("LRLRR", "objective", "observed", "verdict", "between", "bad of samples")
+	tab := t.table("wRLRR", "objective", "observed", "verdict", "between", "bad of samples")
 	for _, o := range t.r.Objectives {
-		verdict := string(o.Verdict)
+		demand := o.Text
 		if !o.Required {
-			verdict += " (not required)"
+			demand += " (not required)"
 		}
 		between := "-"
 		if o.Low != nil || o.High != nil {
 			between = o.value(o.Low) + " .. " + o.value(o.High)
 		}
-		tab.row(o.Text, o.value(o.Observed), verdict, between, o.samples())
+		tab.row(demand, o.value(o.Observed), string(o.Verdict), between, o.samples())
 	}
 	tab.render()
 }
@@ -151,31 +100,38 @@ func (t *text) measurement() {
 		sound = "NOT to be trusted"
 	}
 	t.heading("Measurement: " + sound)
-	t.line("  arrivals   %d planned = %d sent + %d shed + %d canceled (judged); %d planned in the whole run", g.Planned, g.Sent, g.Shed, g.Canceled, g.Whole.Planned)
-	t.line("  lag        p50 %s, p99 %s, max %s: the generator's own lateness (p99 may be %s)", secs(g.Lag.P50), secs(g.Lag.P99), secs(g.Lag.Max), secs(g.LagLimitS))
-	t.line("  slot wait  p50 %s, p99 %s, max %s: waiting for the system, part of response time", secs(g.SlotWait.P50), secs(g.SlotWait.P99), secs(g.SlotWait.Max))
-	t.line("  in flight  %d at most, %d waiting at most", g.InFlightMax, g.BacklogMax)
+	t.entry("arrivals", "%d planned = %d sent + %d shed + %d canceled (judged); %d planned in the whole run", g.Planned, g.Sent, g.Shed, g.Canceled, g.Whole.Planned)
+	t.entry("lag", "%s: the generator's own lateness (p99 may be %s)", g.Lag.words(), secs(g.LagLimitS))
+	t.entry("slot wait", "%s: waiting for the system, part of response time", g.SlotWait.words())
+	t.entry("in flight", "%d at most, %d waiting at most", g.InFlightMax, g.BacklogMax)
 	if g.CPUShare != nil {
-		t.line("  generator  CPU %.0f%% of its own over the busiest 5 s, scheduling delay p99 %s, memory %s, %d of %d files",
-			*g.CPUShare*100, secs(*g.SchedDelayP99S), bytes(int64(g.RSSMaxBytes)), g.OpenFilesMax, g.MaxFiles)
+		t.entry("generator", "CPU %.0f%% of its own over the busiest 5 s, scheduling delay p99 %s, memory %s, %d of %d files",
+			*g.CPUShare*100, opt(g.SchedDelayP99S), bytes(int64(g.RSSMaxBytes)), g.OpenFilesMax, g.MaxFiles)
 	} else {
-		t.line("  generator  its own health was not measured")
+		t.entry("generator", "its own health was not measured")
 	}
 	c := t.r.Transport
-	t.line("  transport  %d new connections (connect %s mean, %s max), %d reused, %s", c.NewConnections, secs(c.ConnectMeanS), secs(c.ConnectMaxS), c.ReusedConnections, addresses(c.Addresses))
+	t.entry("transport", "%d new connections (connect %s mean, %s max), %d reused, %s", c.NewConnections, secs(c.ConnectMeanS), secs(c.ConnectMaxS), c.ReusedConnections, addresses(c.Addresses))
 	for _, p := range t.r.Phases {
 		judged := "judged"
 		if !p.Judged {
 			judged = "not judged"
 		}
-		t.line("  phase      %s (%s), %s .. %s: %d planned, %d failed, %.1f ok/s", p.Name, judged, secs(p.StartS), secs(p.EndS), p.Planned, p.Failed, p.OKPerS)
+		t.entry("phase", "%s (%s), %s .. %s: %d planned, %d failed, %s ok/s", p.Name, judged, secs(p.StartS), secs(p.EndS), p.Planned, p.Failed, rate(p.OKPerS))
 	}
+}
+
+func (l *Lateness) words() string {
+	if l.Max == nil {
+		return "no arrival was started"
+	}
+	return fmt.Sprintf("p50 %s, p99 %s, max %s", opt(l.P50), opt(l.P99), opt(l.Max))
 }
 
 func addresses(m map[string]uint64) string {
 	switch len(m) {
 	case 0:
-		return "no address"
+		return "no address known"
 	case 1:
 		for a := range m {
 			return a
@@ -186,20 +142,24 @@ func addresses(m map[string]uint64) string {
 
 func (t *text) latency() {
 	t.heading("Latency of successes (response time from the planned start; steps: service time from the send)")
-	tab := t.table("LRRRRRRRR", "", "planned", "failed", "ok/s", "p50", "p90", "p95", "p99", "max")
+	// A narrow terminal has no room for p90; it is in report.json.
+	p90 := t.o.Width >= 100
+	some := func(name, planned, failed, ok, p50, p90cell, p95, p99, longest string) []string {
+		if p90 {
+			return []string{name, planned, failed, ok, p50, p90cell, p95, p99, longest}
+		}
+		return []string{name, planned, failed, ok, p50, p95, p99, longest}
+	}
+	header := some("", "planned", "failed", "ok/s", "p50", "p90", "p95", "p99", "max")
+	tab := t.table("w"+strings.Repeat("R", len(header)-1), header...)
 	add := func(name string, p *Population, l *Latency) {
-		tab.row(name, fmt.Sprint(p.Planned), fmt.Sprint(p.Failed), fmt.Sprintf("%.1f", p.OKPerS), opt(l.P50), opt(l.P90), opt(l.P95), opt(l.P99), opt(l.Max))
+		tab.row(some(name, fmt.Sprint(p.Planned), fmt.Sprint(p.Failed), rate(p.OKPerS), opt(l.P50), opt(l.P90), opt(l.P95), opt(l.P99), opt(l.Max))...)
 	}
 	add("all", &t.r.Total, t.r.Total.ResponseTime)
-	for _, name := range t.r.lanes {
-		sc := t.r.Scenarios[name]
-		add(name, &sc.Population, sc.ResponseTime)
-		steps := make([]string, 0, len(sc.Steps))
-		for step := range sc.Steps {
-			steps = append(steps, step)
-		}
-		sort.Strings(steps)
-		for _, step := range steps {
+	for _, lane := range t.r.lanes {
+		sc := t.r.Scenarios[lane.Scenario]
+		add(lane.Scenario, &sc.Population, sc.ResponseTime)
+		for _, step := range lane.Steps {
 			add("  "+step, sc.Steps[step], sc.Steps[step].ServiceTime)
 		}
 	}
@@ -219,7 +179,7 @@ func (t *text) failures() {
 		if n == 0 {
 			continue
 		}
-		t.line("  %-12s %d (%.3g%% of arrivals)", c, n, 100*float64(n)/float64(t.r.Total.Planned))
+		t.entry(string(c), "%d (%.3g%% of arrivals)", n, 100*float64(n)/float64(t.r.Total.Planned))
 		shown := 0
 		for _, e := range t.r.errors {
 			if e.Class == c && shown < examplesShown {
@@ -251,6 +211,14 @@ func opt(v *float64) string {
 	return secs(*v)
 }
 
+// rate prints a number a second.
+func rate(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", *v)
+}
+
 func bytes(n int64) string {
 	switch {
 	case n >= 1<<30:
@@ -259,46 +227,4 @@ func bytes(n int64) string {
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 	}
 	return fmt.Sprintf("%d KiB", n>>10)
-}
-
-// table is a borderless table indented by two columns.
-type table struct {
-	t   *text
-	tab *tablewriter.Table
-	out *strings.Builder
-}
-
-// table starts a table; align has an L or R a column.
-func (t *text) table(align string, header ...string) *table {
-	var perColumn []tw.Align
-	for _, a := range align {
-		perColumn = append(perColumn, map[rune]tw.Align{'L': tw.AlignLeft, 'R': tw.AlignRight}[a])
-	}
-	cells := tw.CellConfig{
-		Formatting: tw.CellFormatting{AutoWrap: tw.WrapNone, AutoFormat: tw.Off},
-		Alignment:  tw.CellAlignment{PerColumn: perColumn},
-		Padding:    tw.CellPadding{Global: tw.Padding{Left: "", Right: "  ", Overwrite: true}},
-	}
-	out := &strings.Builder{}
-	tab := tablewriter.NewTable(out,
-		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
-			Borders:  tw.BorderNone,
-			Settings: tw.Settings{Lines: tw.LinesNone, Separators: tw.SeparatorsNone},
-		})),
-		tablewriter.WithConfig(tablewriter.Config{Header: cells, Row: cells, Behavior: tw.Behavior{TrimSpace: tw.Off}}),
-	)
-	tab.Header(header)
-	return &table{t: t, tab: tab, out: out}
-}
-
-func (x *table) row(cells ...string) { _ = x.tab.Append(cells) }
-
-func (x *table) render() {
-	if err := x.tab.Render(); err != nil {
-		x.t.line("  (table: %v)", err)
-		return
-	}
-	for l := range strings.Lines(x.out.String()) {
-		x.t.line("  %s", strings.TrimRight(l, " \n"))
-	}
 }
