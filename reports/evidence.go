@@ -53,8 +53,8 @@ type QueryClaim struct {
 	Decision   string   `json:"decision"`
 	UpperS     *float64 `json:"upper_s"` // the quantile is proved not to exceed it
 	Calls      int64    `json:"calls"`
-	SlowLow    int64    `json:"slow_low"` // calls that took the limit or longer: bounds
-	SlowHigh   int64    `json:"slow_high"`
+	SlowLow    *int64   `json:"slow_low"` // calls that took the limit or longer: bounds
+	SlowHigh   *int64   `json:"slow_high"`
 	LimitS     float64  `json:"limit_s"`
 	Quantile   float64  `json:"quantile"`
 	Population string   `json:"population"`
@@ -137,7 +137,10 @@ func claim(d analysis.Database, objectives []scenarios.Objective) QueryClaim {
 	}
 	q := d.Query(o.Quantile, o.LimitDuration(), o.Op == scenarios.LessEqual)
 	out.Claim, out.Decision, out.Reason, out.Population = string(q.Claim), string(q.Decision), q.Reason, q.Population
-	out.Calls, out.SlowLow, out.SlowHigh = q.N, q.SlowLow, q.SlowHigh
+	out.Calls = q.N
+	if q.Decision != analysis.DecisionUndecided || q.SlowHigh > 0 { // else nothing was proved of any
+		out.SlowLow, out.SlowHigh = &q.SlowLow, &q.SlowHigh
+	}
 	if q.UpperOK {
 		upper := q.Upper.Seconds()
 		out.UpperS = &upper

@@ -21,15 +21,15 @@ type text struct {
 	b strings.Builder
 }
 
-// Printable returns s with everything that is not a printable character or a newline
-// written as Go would escape it: \x1b, with which a terminal's commands begin, characters
-// that turn the direction of writing, bytes that are no UTF-8.
+// Printable returns s with everything that is not a printable character, a newline or a
+// tab written as Go would escape it: \x1b, with which a terminal's commands begin,
+// characters that turn the direction of writing, bytes that are no UTF-8.
 func Printable(s string) string {
 	var b strings.Builder
 	for i, c := range s {
 		_, n := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case c == '\n', unicode.IsPrint(c) && (c != utf8.RuneError || n > 1):
+		case c == '\n', c == '\t', unicode.IsPrint(c) && (c != utf8.RuneError || n > 1):
 			b.WriteRune(c)
 		case c == utf8.RuneError && n == 1, c < utf8.RuneSelf:
 			fmt.Fprintf(&b, `\x%02x`, s[i])

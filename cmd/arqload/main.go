@@ -18,6 +18,7 @@ import (
 
 	"arqload/analysis"
 	"arqload/attack"
+	"arqload/reports"
 )
 
 // The exit codes that leave no verdict; the others are the verdict's own.
@@ -77,8 +78,14 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case attack.IsUnprepared(err):
 		code = exitUnprepared
 	}
-	fmt.Fprintln(stderr, "arqload:", err)
+	complain(stderr, err.Error())
 	return code
+}
+
+// complain tells a person what is wrong. The words may be a server's own: nothing of them
+// may command the terminal.
+func complain(stderr io.Writer, what string) {
+	fmt.Fprintln(stderr, "arqload:", reports.Printable(what))
 }
 
 func newRoot() *cobra.Command {

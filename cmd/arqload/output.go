@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,6 +59,9 @@ func parseFormats(values []string) (formats, error) {
 		if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
 			return f, fmt.Errorf("--format: the folder of %s does not exist", file)
 		}
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			return f, fmt.Errorf("--format: %s is a folder: write a file's name", file)
+		}
 	}
 	return f, nil
 }
@@ -94,12 +98,26 @@ func (j judged) write(f formats, stdout io.Writer) error {
 			if err := form.write(&b); err != nil {
 				return err
 			}
-			if err := bundle.WriteFile(form.to, b.Bytes()); err != nil {
+			if err := writeReport(form.to, b.Bytes()); err != nil {
 				return fmt.Errorf("writing the report: %w", err)
 			}
 		}
 	}
 	return nil
+}
+
+// writeReport replaces a file as a whole. What is no regular file (a pipe, /dev/stderr)
+// cannot be replaced and is written to.
+func writeReport(path string, content []byte) error {
+	if info, err := os.Stat(path); err != nil || info.Mode().IsRegular() {
+		return bundle.WriteFile(path, content)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
 }
 
 // keep writes both forms into the bundle.

@@ -22,7 +22,13 @@ func newProgress(w io.Writer, quiet bool) (show func(attack.Progress), done func
 		return nil, func() {}
 	}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		b := &block{w: w}
+		b := &block{w: w, columns: func() int {
+			width, _, err := term.GetSize(int(f.Fd()))
+			if err != nil || width <= 0 {
+				return 80
+			}
+			return width
+		}}
 		return b.show, b.done
 	}
 	var last time.Duration = -1
@@ -34,10 +40,12 @@ func newProgress(w io.Writer, quiet bool) (show func(attack.Progress), done func
 	}, func() {}
 }
 
-// block is a few lines that are drawn over again.
+// block is a few lines that are drawn over again. None may be wider than the terminal: it
+// would take two of its rows, and the block would climb down the screen.
 type block struct {
-	w     io.Writer
-	drawn int
+	w       io.Writer
+	columns func() int
+	drawn   int
 }
 
 func (b *block) show(p attack.Progress) {
@@ -45,9 +53,10 @@ func (b *block) show(p attack.Progress) {
 	if b.drawn > 0 {
 		fmt.Fprintf(&s, "\x1b[%dA", b.drawn)
 	}
-	lines := progressLines(p)
+	lines, room := progressLines(p), max(0, b.columns()-1)
 	for _, l := range lines {
-		s.WriteString("\r\x1b[2K" + l + "\n")
+		l := []rune(l)
+		s.WriteString("\r\x1b[2K" + string(l[:min(len(l), room)]) + "\n")
 	}
 	b.drawn = len(lines)
 	_, _ = io.WriteString(b.w, s.String())

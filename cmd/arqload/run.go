@@ -73,11 +73,10 @@ func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr
 		return err
 	}
 	if err := drive(ctx, plan, w, o.quiet, stderr); err != nil {
-		if _, readErr := bundle.Read(w.Dir()); readErr != nil {
-			// Nothing was recorded, so there is nothing to keep.
+		if !w.Begun() {
 			return errors.Join(err, w.Discard())
 		}
-		fmt.Fprintln(stderr, "arqload:", err)
+		complain(stderr, err.Error())
 	}
 	record, err := bundle.Read(w.Dir())
 	if err != nil {
@@ -99,7 +98,7 @@ func drive(ctx context.Context, plan *scenarios.Plan, w *bundle.Writer, quiet bo
 	list, sources := openCollectors(ctx, plan)
 	for _, s := range sources {
 		if s.Asked && s.Error != "" {
-			fmt.Fprintf(stderr, "arqload: the collector %s is off, its objectives will have no data: %s\n", s.Collector, s.Error)
+			complain(stderr, fmt.Sprintf("the collector %s is off, its objectives will have no data: %s", s.Collector, s.Error))
 		}
 	}
 	show, done := newProgress(stderr, quiet)

@@ -4,9 +4,13 @@
 package bundle
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,6 +36,42 @@ type runFile struct {
 	Schema string              `json:"schema"`
 	Header observation.Header  `json:"header"`
 	Footer *observation.Footer `json:"footer"`
+	// Files seals the other files when the footer is written: one that was cut or changed
+	// later is found, where its lines alone would not show it.
+	Files map[string]seal `json:"files,omitempty"`
+}
+
+// seal is the content of a whole file.
+type seal struct {
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// sealer makes the seal of what is written to it.
+type sealer struct {
+	n   int64
+	sum hash.Hash
+}
+
+func newSealer() *sealer { return &sealer{sum: sha256.New()} }
+
+func (s *sealer) Write(b []byte) (int, error) {
+	s.n += int64(len(b))
+	return s.sum.Write(b)
+}
+
+func (s *sealer) seal() seal { return seal{Bytes: s.n, SHA256: hex.EncodeToString(s.sum.Sum(nil))} }
+
+// file is one of the bundle's growing files.
+type file struct {
+	*os.File
+	sealer *sealer
+}
+
+func (f *file) Write(b []byte) (int, error) {
+	n, err := f.File.Write(b)
+	_, _ = f.sealer.Write(b[:n]) // a hash takes everything
+	return n, err
 }
 
 const schema = "arqload.run/1"
@@ -41,8 +81,9 @@ type Writer struct {
 	dir    string
 	id     string
 	header observation.Header
+	begun  bool
 
-	seconds, samples, errors, slowest, latency *os.File
+	seconds, samples, errors, slowest, latency *file
 }
 
 // Create makes the folder <UTC time>-<name> under parent, and parent itself. Nothing in
@@ -67,18 +108,26 @@ func Create(parent, name string, at time.Time, plan []byte) (*Writer, error) {
 			return nil, fmt.Errorf("making the bundle: %w", err)
 		}
 	}
-	if err := WriteFile(filepath.Join(w.dir, PlanFile), plan); err != nil {
-		return nil, err
-	}
-	for name, f := range map[string]**os.File{
-		SecondsFile: &w.seconds, SamplesFile: &w.samples, ErrorsFile: &w.errors, SlowestFile: &w.slowest, LatencyFile: &w.latency,
-	} {
-		var err error
-		if *f, err = os.OpenFile(filepath.Join(w.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644); err != nil {
-			return nil, fmt.Errorf("making the bundle: %w", err)
-		}
+	if err := w.open(plan); err != nil {
+		return nil, errors.Join(fmt.Errorf("making the bundle: %w", err), w.Discard())
 	}
 	return w, nil
+}
+
+func (w *Writer) open(plan []byte) error {
+	if err := WriteFile(filepath.Join(w.dir, PlanFile), plan); err != nil {
+		return err
+	}
+	for name, to := range map[string]**file{
+		SecondsFile: &w.seconds, SamplesFile: &w.samples, ErrorsFile: &w.errors, SlowestFile: &w.slowest, LatencyFile: &w.latency,
+	} {
+		f, err := os.OpenFile(filepath.Join(w.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
+		if err != nil {
+			return err
+		}
+		*to = &file{File: f, sealer: newSealer()}
+	}
+	return nil
 }
 
 // Dir is the bundle's folder.
@@ -87,9 +136,14 @@ func (w *Writer) Dir() string { return w.dir }
 // ID is the bundle's name: the run's id.
 func (w *Writer) ID() string { return w.id }
 
+// Begun reports whether the record has begun: the folder is a bundle and holds evidence.
+func (w *Writer) Begun() bool { return w.begun }
+
 // Discard removes a bundle in which nothing was recorded: the run could not begin.
 func (w *Writer) Discard() error {
-	w.close()
+	for _, f := range w.files() {
+		_ = f.Close() // it is thrown away
+	}
 	return os.RemoveAll(w.dir)
 }
 
@@ -99,6 +153,7 @@ func (w *Writer) Begin(h observation.Header) error {
 	if err := w.writeRun(nil); err != nil {
 		return err
 	}
+	w.begun = true
 	_, err := fmt.Fprintf(w.latency, "#[Histogram log format version 1.3]\n"+
 		"#[Values are microseconds; Tag=scenario/step/outcome/clock; Interval_Max is in milliseconds]\n"+
 		"#[BaseTime: %[1]s (seconds since epoch)]\n#[StartTime: %[1]s (seconds since epoch), %[2]s]\n"+
@@ -120,7 +175,9 @@ func (w *Writer) Second(s observation.Second, intervals []observation.Interval) 
 			return err
 		}
 		longest, _ := i.Hist.Max()
-		lines = fmt.Appendf(lines, "Tag=%s,%.6f,%.6f,%.3f,%s\n", i.Series.Tag(), s.Start.Duration().Seconds(), s.Length.Duration().Seconds(),
+		// Rounded first: Read finds the second by the same microsecond.
+		start, length := s.Start.Duration().Round(time.Microsecond), s.Length.Duration().Round(time.Microsecond)
+		lines = fmt.Appendf(lines, "Tag=%s,%.6f,%.6f,%.3f,%s\n", i.Series.Tag(), start.Seconds(), length.Seconds(),
 			float64(longest)/float64(time.Millisecond), payload)
 	}
 	if _, err := w.latency.Write(lines); err != nil {
@@ -138,26 +195,35 @@ func (w *Writer) Example(e observation.Example) error { return appendJSON(w.erro
 // Slow appends a slow arrival.
 func (w *Writer) Slow(s observation.Slow) error { return appendJSON(w.slowest, s) }
 
-// End writes the footer and closes the files: the bundle is whole.
+// End closes the files and writes the footer: the bundle is whole. The files reach the
+// disk first, so that no footer vouches for what a power cut took.
 func (w *Writer) End(f observation.Footer) error {
-	if err := w.close(); err != nil {
+	var errs []error
+	for _, f := range w.files() {
+		errs = append(errs, f.Sync(), f.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	return w.writeRun(&f)
 }
 
-func (w *Writer) close() error {
-	var errs []error
-	for _, f := range []*os.File{w.seconds, w.samples, w.errors, w.slowest, w.latency} {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
-	}
-	return errors.Join(errs...)
+// files are the growing files that are open, by name.
+func (w *Writer) files() map[string]*file {
+	all := map[string]*file{SecondsFile: w.seconds, SamplesFile: w.samples, ErrorsFile: w.errors, SlowestFile: w.slowest, LatencyFile: w.latency}
+	maps.DeleteFunc(all, func(_ string, f *file) bool { return f == nil })
+	return all
 }
 
 func (w *Writer) writeRun(f *observation.Footer) error {
-	b, err := json.MarshalIndent(runFile{Schema: schema, Header: w.header, Footer: f}, "", "  ")
+	rf := runFile{Schema: schema, Header: w.header, Footer: f}
+	if f != nil {
+		rf.Files = map[string]seal{}
+		for name, f := range w.files() {
+			rf.Files[name] = f.sealer.seal()
+		}
+	}
+	b, err := json.MarshalIndent(rf, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -165,7 +231,7 @@ func (w *Writer) writeRun(f *observation.Footer) error {
 }
 
 // appendJSON writes one line with one write, so that a crash cannot mix two lines.
-func appendJSON(f *os.File, v any) error {
+func appendJSON(f *file, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err

@@ -2,6 +2,8 @@ package bundle
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,20 +21,9 @@ import (
 // Read reads a bundle back. A bundle whose writer died is read as far as it goes: its
 // Footer is nil and its Warnings say what is missing.
 func Read(dir string) (*observation.Run, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, RunFile))
+	rf, err := readRun(dir)
 	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("%s is no bundle: it has no %s", dir, RunFile)
-		}
 		return nil, err
-	}
-	var rf runFile
-	if err := json.Unmarshal(raw, &rf); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, RunFile), err)
-	}
-	if rf.Schema != schema || rf.Header.Version != observation.Version {
-		return nil, fmt.Errorf("%s was written in the form %q version %d; this tool reads %q version %d",
-			dir, rf.Schema, rf.Header.Version, schema, observation.Version)
 	}
 	var m observation.Memory
 	if err := m.Begin(rf.Header); err != nil {
@@ -41,36 +32,74 @@ func Read(dir string) (*observation.Run, error) {
 	m.Run.Footer = rf.Footer
 
 	judged := map[int64]bool{} // by start in microseconds, as in the interval log
+	b := reader{dir: dir, seals: rf.Files, run: &m.Run}
 	err = errors.Join(
-		readLines(&m.Run, dir, SecondsFile, func(s observation.Second) error {
+		readLines(b, SecondsFile, func(s observation.Second) error {
 			judged[s.Start.Duration().Round(time.Microsecond).Microseconds()] = s.Judged
 			return m.Second(s, nil)
 		}),
-		readLines(&m.Run, dir, SamplesFile, m.Sample),
-		readLines(&m.Run, dir, ErrorsFile, m.Example),
-		readLines(&m.Run, dir, SlowestFile, m.Slow),
+		readLines(b, SamplesFile, m.Sample),
+		readLines(b, ErrorsFile, m.Example),
+		readLines(b, SlowestFile, m.Slow),
 	)
 	if err != nil {
 		return nil, err
 	}
-	if err := readLatency(&m, dir, judged); err != nil {
+	if err := b.latency(&m, judged); err != nil {
 		return nil, err
 	}
 	return &m.Run, nil
 }
 
-// Plan returns the bundle's plan file.
+func readRun(dir string) (runFile, error) {
+	var rf runFile
+	path := filepath.Join(dir, RunFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return rf, fmt.Errorf("%s is no bundle: it has no %s", dir, RunFile)
+		}
+		return rf, err
+	}
+	if err := json.Unmarshal(raw, &rf); err != nil {
+		return rf, fmt.Errorf("%s: %w", path, err)
+	}
+	if rf.Schema != schema || rf.Header.Version != observation.Version {
+		return rf, fmt.Errorf("%s was written in the form %q version %d; this tool reads %q version %d",
+			dir, rf.Schema, rf.Header.Version, schema, observation.Version)
+	}
+	return rf, nil
+}
+
+// Plan returns the plan that the run was made with, and its file.
 func Plan(dir string) (path string, content []byte, err error) {
+	rf, err := readRun(dir)
+	if err != nil {
+		return "", nil, err
+	}
 	path = filepath.Join(dir, PlanFile)
-	content, err = os.ReadFile(path)
-	return path, content, err
+	if content, err = os.ReadFile(path); err != nil {
+		return "", nil, fmt.Errorf("reading the bundle: %w", err)
+	}
+	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != rf.Header.PlanSHA256 {
+		return "", nil, fmt.Errorf("%s was changed after the run: write other objectives into a plan of their own", path)
+	}
+	return path, content, nil
+}
+
+// reader reads the files beside RunFile into run. Where run has a footer, each must be as
+// it was sealed.
+type reader struct {
+	dir   string
+	seals map[string]seal
+	run   *observation.Run
 }
 
 // readLines reads a file of JSON lines. Where the writer died, its last line may be cut:
 // that one is left out with a warning. Anything else unreadable is an error, since a
 // judgement on half of the evidence would be a lie.
-func readLines[T any](run *observation.Run, dir, name string, each func(T) error) error {
-	return scan(run, dir, name, func(line []byte) error {
+func readLines[T any](b reader, name string, each func(T) error) error {
+	return b.scan(name, func(line []byte) error {
 		var v T
 		if err := json.Unmarshal(line, &v); err != nil {
 			return err
@@ -79,22 +108,24 @@ func readLines[T any](run *observation.Run, dir, name string, each func(T) error
 	})
 }
 
-func scan(run *observation.Run, dir, name string, each func(line []byte) error) error {
-	path := filepath.Join(dir, name)
+func (b reader) scan(name string, each func(line []byte) error) error {
+	path := filepath.Join(b.dir, name)
 	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("reading the bundle: %w", err)
 	}
 	defer f.Close()
-	r := bufio.NewReaderSize(f, 1<<16)
+	read := newSealer()
+	r := bufio.NewReaderSize(io.TeeReader(f, read), 1<<16)
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if err == io.EOF {
+			if is, was := read.seal(), b.seals[name]; b.run.Footer != nil && is != was {
+				return fmt.Errorf("%s was changed or damaged after the run: it holds %d bytes, SHA-256 %.12s, and was %d bytes, %.12s",
+					path, is.Bytes, is.SHA256, was.Bytes, was.SHA256)
+			}
 			if len(line) > 0 {
-				if run.Footer != nil {
-					return fmt.Errorf("%s:%d: the line is cut although the run ended well: the file was changed or damaged", path, n)
-				}
-				run.Warnings = append(run.Warnings, fmt.Sprintf("%s: line %d is cut off and was left out: the process died while writing it", name, n))
+				b.run.Warnings = append(b.run.Warnings, fmt.Sprintf("%s: line %d is cut off and was left out: the process died while writing it", name, n))
 			}
 			return nil
 		}
@@ -107,9 +138,9 @@ func scan(run *observation.Run, dir, name string, each func(line []byte) error) 
 	}
 }
 
-func readLatency(m *observation.Memory, dir string, judged map[int64]bool) error {
+func (b reader) latency(m *observation.Memory, judged map[int64]bool) error {
 	orphans := 0
-	err := scan(&m.Run, dir, LatencyFile, func(line []byte) error {
+	err := b.scan(LatencyFile, func(line []byte) error {
 		text := strings.TrimSpace(string(line))
 		if text == "" || text[0] == '#' || text[0] == '"' {
 			return nil
@@ -143,7 +174,7 @@ func readLatency(m *observation.Memory, dir string, judged map[int64]bool) error
 	}
 	if orphans > 0 {
 		if m.Run.Footer != nil {
-			return fmt.Errorf("%s: %d histograms belong to no second in %s: a file was changed or damaged", filepath.Join(dir, LatencyFile), orphans, SecondsFile)
+			return fmt.Errorf("%s: %d histograms belong to no second in %s", filepath.Join(b.dir, LatencyFile), orphans, SecondsFile)
 		}
 		m.Run.Warnings = append(m.Run.Warnings, fmt.Sprintf("%d histograms of a second that was not written whole were left out", orphans))
 	}
