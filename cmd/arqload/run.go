@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"runtime"
 	"time"
@@ -65,8 +66,11 @@ func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr
 	if err != nil {
 		return err
 	}
-	if !plan.IsLoopback() && o.confirm != plan.Host() {
-		return fmt.Errorf("the plan sends load to %s, which is not this machine: repeat the command with --confirm-host %s if you may load it", plan.Host(), plan.Host())
+	if plan.IsRedacted() {
+		return fmt.Errorf("the plan's secrets are [redacted]: it was saved in a bundle, to be judged; run the plan it was made from")
+	}
+	if host := plan.Host(); !plan.IsLoopback() && o.confirm != host && o.confirm != hostname(host) {
+		return fmt.Errorf("the plan sends load to %s, which is not this machine: repeat the command with --confirm-host %s if you may load it", host, host)
 	}
 	w, err := bundle.Create(o.out, plan.Name, time.Now(), plan.YAML())
 	if err != nil {
@@ -91,6 +95,14 @@ func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr
 		return &exitError{code: j.verdict.ExitCode}
 	}
 	return nil
+}
+
+// hostname is a host without its port.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
 }
 
 // drive opens the collectors and runs the attack into the bundle.
