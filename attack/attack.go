@@ -137,6 +137,8 @@ func (d *drive) run(ctx context.Context) error {
 	sampler := collectors.NewSampler(d.o.Collectors, d.now, d.rec.sample)
 	sampler.Start(context.WithoutCancel(ctx), d.edges())
 
+	defer context.AfterFunc(halt, func() { d.book.stop(d.now()) })()
+
 	var background sync.WaitGroup
 	helpers, stopHelpers := context.WithCancel(context.Background())
 	background.Go(func() { d.sessions.keep(helpers) })

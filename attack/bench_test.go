@@ -22,8 +22,8 @@ import (
 	"arqload/attack/attacktest"
 )
 
-// envServe makes the test binary the system under test: a process of its own, so that
-// its CPU is not counted as the generator's.
+// envServe makes the test binary the system under test, which answers after that time: a
+// process of its own, so that its CPU is not counted as the generator's.
 const envServe = "ARQLOAD_TEST_SERVE"
 
 func TestMain(m *testing.M) {
@@ -40,14 +40,15 @@ func TestMain(m *testing.M) {
 		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the parent
 		os.Exit(0)
 	}()
-	fmt.Fprintln(os.Stderr, http.Serve(l, attacktest.New(attacktest.Script{})))
+	latency, _ := time.ParseDuration(os.Getenv(envServe))
+	fmt.Fprintln(os.Stderr, http.Serve(l, attacktest.New(attacktest.Script{Latency: latency})))
 }
 
 // otherProcess starts the system in a process of its own.
-func otherProcess(tb testing.TB) string {
+func otherProcess(tb testing.TB, latency time.Duration) string {
 	tb.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envServe+"=1")
+	cmd.Env = append(os.Environ(), envServe+"="+latency.String())
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -172,9 +173,31 @@ func BenchmarkDriveInMemory(b *testing.B) {
 func BenchmarkDriveLoopback(b *testing.B) {
 	for _, c := range []struct{ rate, cores int }{{1000, 2}, {5000, 2}, {10_000, 2}, {10_000, 1}} {
 		b.Run(fmt.Sprintf("rate=%d/cores=%d", c.rate, c.cores), func(b *testing.B) {
-			base := otherProcess(b)
+			base := otherProcess(b, 0)
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.cores))
 			pairs(b, func() side { return ours(b, base, nil, c.rate) }, func() side { return plain(base, nil, c.rate) })
+		})
+	}
+}
+
+// BenchmarkMemory keeps slots busy with a system that takes a second to answer and prints
+// the resident memory of the whole process, in MB and beyond an idle one in KB a slot.
+func BenchmarkMemory(b *testing.B) {
+	for _, slots := range []int{10, 1000, 4000} {
+		b.Run(fmt.Sprintf("slots=%d", slots), func(b *testing.B) {
+			base := otherProcess(b, time.Second)
+			p := planFor(b, base, fmt.Sprintf(`
+load: [{scenario: auth, rate: %d/s}]
+limits: {in_flight: %d}
+phases: [{name: steady, duration: 6s}]
+objectives: [p99 < 2s]
+`, slots, slots+slots/10))
+			for b.Loop() {
+				s := watched(b, p)
+				b.ReportMetric(float64(s.Self.RSSMax)/1e6, "rss-MB")
+				b.ReportMetric(float64(s.Generator.InFlightMax), "in-flight")
+			}
+			b.ReportMetric(0, "ns/op")
 		})
 	}
 }

@@ -55,6 +55,7 @@ type book struct {
 	lastEnd   time.Duration
 	live      live
 	pending   []observation.Example
+	stopped   time.Duration // when the run was stopped before its end; 0: it was not
 }
 
 type laneCounter struct {
@@ -161,6 +162,13 @@ func (b *book) at(t time.Duration) *second {
 		i--
 	}
 	return b.open[i]
+}
+
+// stop notes when the run was stopped: what comes after is in no phase.
+func (b *book) stop(at time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = max(at, 1)
 }
 
 // issue notes that the pacer let an arrival of the lane go.

@@ -102,7 +102,7 @@ func (b *book) takeExamples() []observation.Example {
 func (s *second) observe(b *book) observation.Second {
 	o := s.obs
 	o.Start, o.Length = observation.Seconds(s.start), observation.Seconds(s.end-s.start)
-	if s.phase >= 0 {
+	if s.phase >= 0 && (b.stopped == 0 || s.start < b.stopped) {
 		o.Phase, o.Judged = b.phases[s.phase].Name, b.phases[s.phase].Judged
 	}
 	o.SlotWait, o.Lag = s.waited[0].lateness(), s.waited[1].lateness()

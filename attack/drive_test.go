@@ -205,6 +205,15 @@ objectives: [p99 < 1s]
 		if sum.Planned != 281 || sum.Sent != 50 || sum.Canceled != 231 || sum.Errors[observation.Canceled] != 281 {
 			t.Errorf("planned %d, sent %d, canceled %d, errors %v; want 281, 50, 231, canceled 281", sum.Planned, sum.Sent, sum.Canceled, sum.Errors)
 		}
+		var judged time.Duration
+		for _, sec := range run.Seconds {
+			if sec.Judged {
+				judged += sec.Length.Duration()
+			}
+		}
+		if judged != 3*time.Second {
+			t.Errorf("%v were judged of a run stopped at 2.8s; the grace after it is in no phase", judged)
+		}
 		if !run.Footer.Interrupted {
 			t.Error("the record does not say that it was interrupted")
 		}

@@ -36,7 +36,8 @@ type lane struct {
 	kill     context.Context // done: give up what is in flight
 
 	seq     schedule.Sequence // the pacer's
-	held    time.Duration     // drawn from seq and not let go
+	timer   *time.Timer
+	held    time.Duration // drawn from seq and not let go
 	holding bool
 
 	due      schedule.Sequence // the backlog's: the same arrivals again
@@ -132,10 +133,13 @@ func (l *lane) waitUntil(at time.Duration) bool {
 	if wait <= 0 {
 		return true
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+	if l.timer == nil {
+		l.timer = time.NewTimer(wait)
+	} else {
+		l.timer.Reset(wait)
+	}
 	select {
-	case <-timer.C:
+	case <-l.timer.C:
 		return true
 	case <-l.halt.Done():
 		return false

@@ -34,7 +34,7 @@ func newTransport(p *scenarios.Plan) (*http.Transport, error) {
 		slots += l.InFlight
 	}
 	tr := &http.Transport{
-		DialContext:         (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:         dial,
 		TLSClientConfig:     tlsConfig,
 		MaxIdleConnsPerHost: slots + 16, // and those that prepare and renew sessions
 		IdleConnTimeout:     idleTimeout,
@@ -107,39 +107,26 @@ func checkReachable(ctx context.Context, base *url.URL, tlsConfig *tls.Config, t
 // trace collects one request's phases. net/http may call its hooks from the goroutine
 // that dials, even after the request has ended, hence the lock.
 type trace struct {
-	mu      sync.Mutex
-	begun   time.Time
-	dns     time.Time
-	connect time.Time
-	tls     time.Time
-	inTLS   bool
-	got     int // connections handed to this request: 2 means net/http sent it again
-	addr    string
-	t       observation.Timings
-	dialed  func(connect, tls time.Duration)
+	mu     sync.Mutex
+	hooks  httptrace.ClientTrace
+	begun  time.Time
+	tls    time.Time
+	inTLS  bool
+	got    int // connections handed to this request: 2 means net/http sent it again
+	addr   string
+	t      observation.Timings
+	dialed func(connect, tls time.Duration)
 }
 
-// newTrace returns the trace and a context that carries it. dialed is called once for
-// each new connection's TCP connect and TLS handshake.
+type traceKey struct{}
+
+// newTrace returns the trace and a context that carries it. dialed is called for each new
+// connection's TCP connect, and for its TLS handshake.
 func newTrace(ctx context.Context, dialed func(connect, tls time.Duration)) (*trace, context.Context) {
 	t := &trace{begun: time.Now(), dialed: dialed}
-	return t, httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		DNSStart: func(httptrace.DNSStartInfo) { t.set(&t.dns) },
-		DNSDone: func(httptrace.DNSDoneInfo) {
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			t.t.DNS = observation.Seconds(time.Since(t.dns))
-		},
-		ConnectStart: func(string, string) { t.set(&t.connect) },
-		ConnectDone: func(_, _ string, err error) {
-			t.mu.Lock()
-			d := time.Since(t.connect)
-			t.t.Connect = observation.Seconds(d)
-			t.mu.Unlock()
-			if err == nil {
-				t.dialed(d, 0)
-			}
-		},
+	// DNS and TCP are timed in dial, which few requests need, so that the others do not
+	// pay for their hooks.
+	t.hooks = httptrace.ClientTrace{
 		TLSHandshakeStart: func() {
 			t.mu.Lock()
 			defer t.mu.Unlock()
@@ -167,13 +154,31 @@ func newTrace(ctx context.Context, dialed func(connect, tls time.Duration)) (*tr
 			defer t.mu.Unlock()
 			t.t.FirstByte = observation.Seconds(time.Since(t.begun))
 		},
-	})
+	}
+	return t, httptrace.WithClientTrace(context.WithValue(ctx, traceKey{}, t), &t.hooks)
 }
 
-func (t *trace) set(at *time.Time) {
+// dial opens a TCP connection and times the name's look-up and the connect for the
+// request whose context it gets.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{KeepAlive: 30 * time.Second}
+	t, ok := ctx.Value(traceKey{}).(*trace)
+	if !ok {
+		return d.DialContext(ctx, network, address)
+	}
+	begun := time.Now()
+	var lookup time.Duration // DNSDone comes before the first connect starts
+	conn, err := d.DialContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		DNSDone: func(httptrace.DNSDoneInfo) { lookup = time.Since(begun) },
+	}), network, address)
+	connect := time.Since(begun) - lookup
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	*at = time.Now()
+	t.t.DNS, t.t.Connect = observation.Seconds(lookup), observation.Seconds(connect)
+	t.mu.Unlock()
+	if err == nil {
+		t.dialed(connect, 0)
+	}
+	return conn, err
 }
 
 // traced is what a finished request's trace says.

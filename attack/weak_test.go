@@ -29,7 +29,7 @@ func watched(t testing.TB, p *scenarios.Plan) *analysis.Summary {
 }
 
 func TestAWeakGeneratorIsInvalidAndDoesNotBlameTheSystem(t *testing.T) {
-	base := otherProcess(t)
+	base := otherProcess(t, 0)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	// A core sends 10,000 to 20,000/s here.
 	p := planFor(t, base, `

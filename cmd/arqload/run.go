@@ -115,6 +115,9 @@ func drive(ctx context.Context, plan *scenarios.Plan, w *bundle.Writer, quiet bo
 	}
 	show, done := newProgress(stderr, quiet)
 	defer done()
+	defer context.AfterFunc(ctx, func() {
+		fmt.Fprintln(stderr, "arqload: stopping: requests in flight get a moment, then the report is written")
+	})()
 	if !quiet && len(plan.SessionNeeds()) > 0 {
 		fmt.Fprintf(stderr, "preparing %d sessions\n", plan.Sessions)
 	}
