@@ -72,35 +72,44 @@ func (s *Summary) population(o scenarios.Objective) (p *Population, isStep bool)
 	return sc.Steps[step], true
 }
 
-// badCount says how many of a tally's arrivals are bad for an objective. Arrivals that
-// were given up because a person stopped the run are in neither number. Where no exact
-// counter of the limit was kept, low and high are the histogram's, and exact is false.
+// badCount says how many of a population's arrivals are bad for an objective: low for
+// "missed", high for "met". They differ by what speaks against neither verdict: arrivals
+// that the generator itself gave up, and, where no exact counter of the limit was kept
+// (exact is false), the histogram's bucket that straddles it. Arrivals that were given up
+// because a person stopped the run are in no number.
 type badCount struct {
 	all       uint64
 	low, high uint64
+	own       uint64 // given up by the generator: in high and in all, not in low
 	exact     bool
 }
 
 func (s *Summary) bad(o scenarios.Objective, p *Population, isStep bool) badCount {
-	n := p.OK + p.Failed - p.Errors[observation.Canceled]
-	failed := p.Failed - p.Errors[observation.Canceled]
+	canceled := p.Errors[observation.Canceled]
+	b := badCount{all: p.OK + p.Failed - canceled, own: p.ShedSelf, exact: true}
+	b.high = p.Failed - canceled
 	switch o.Metric {
 	case scenarios.MetricErrorRate:
-		return badCount{n, failed, failed, true}
 	case scenarios.MetricAvailability:
-		u := p.Unavailable()
-		return badCount{n, u, u, true}
+		b.high = p.Unavailable()
+	default:
+		key, ok := s.counter(o)
+		if ok {
+			b.high += p.Over[key]
+			break
+		}
+		h := p.Response
+		if isStep {
+			h = p.Service
+		}
+		low, high := h.CountOver(o.LimitDuration(), o.Op == scenarios.LessEqual)
+		b.exact = false
+		b.low = b.high + uint64(low) - b.own
+		b.high += uint64(high)
+		return b
 	}
-	if key, ok := s.counter(o); ok {
-		k := failed + p.Over[key]
-		return badCount{n, k, k, true}
-	}
-	h := p.Response
-	if isStep {
-		h = p.Service
-	}
-	low, high := h.CountOver(o.LimitDuration(), o.Op == scenarios.LessEqual)
-	return badCount{n, failed + uint64(low), failed + uint64(high), false}
+	b.low = b.high - b.own
+	return b
 }
 
 // counter returns the key of the exact counter that was kept for an objective's limit.
@@ -136,28 +145,30 @@ func (s *Summary) judgeProportion(r *Result) {
 		return
 	}
 	b := s.bad(o, p, isStep)
-	phi, batches, known := s.dispersion(o, p, b)
+	phi, batches, known := s.dispersion(o, p)
 	limit := LimitShare(o)
 	r.Samples, r.Bad, r.Phi = b.all, b.high, phi
 	n := float64(b.all)
 	r.BadShare = float64(b.high) / n
-	r.BadLow, _ = Bounds(float64(b.low)/phi, n/phi, Confidence)
+	r.BadLow, _ = Bounds(float64(b.low)/phi, (n-float64(b.own))/phi, Confidence)
 	_, r.BadHigh = Bounds(float64(b.high)/phi, n/phi, Confidence)
-	s.ownUnit(r, p, isStep, b, phi)
-
 	inside, outside := r.BadHigh < limit, r.BadLow >= limit
 	if o.Op == scenarios.LessEqual || o.Op == scenarios.GreaterEqual {
 		inside, outside = r.BadHigh <= limit, r.BadLow > limit
 	}
+	s.ownUnit(r, p, isStep, b, phi, inside, outside)
 	scope := ""
 	switch {
 	case b.high == 0:
 		scope = fmt.Sprintf("; holds if failures come in clusters of at most %.0f", math.Floor(n*limit/3))
-	case !known && batches < minBatches:
-		scope = fmt.Sprintf("; independence assumed: under %d whole judged seconds", minBatches)
+	case !known:
+		scope = fmt.Sprintf("; independence assumed: %d batches of whole judged seconds do not show the dispersion", batches)
 	}
-	if !b.exact && b.low != b.high {
-		scope += fmt.Sprintf("; no exact counter of this limit was kept: %d arrivals of its histogram bucket count against either verdict", b.high-b.low)
+	if straddling := b.high - b.low - b.own; !b.exact && straddling > 0 {
+		scope += fmt.Sprintf("; no exact counter of this limit was kept: %d arrivals of its histogram bucket count against either verdict", straddling)
+	}
+	if b.own > 0 {
+		scope += fmt.Sprintf("; %d arrivals that the generator itself gave up count against either verdict", b.own)
 	}
 	what := fmt.Sprintf("%d of %d %s", b.high, b.all, badWords(o, isStep))
 	switch {
@@ -192,42 +203,43 @@ func badWords(o scenarios.Objective, isStep bool) string {
 	return unit + " " + verb + " or failed"
 }
 
-// dispersion estimates phi for an objective over the judged seconds. Where no counter of
-// its limit was kept second by second, the largest phi of what was kept stands in.
-func (s *Summary) dispersion(o scenarios.Objective, p *Population, b badCount) (phi float64, batches int, known bool) {
-	of := func(bad func(t *observation.Results) uint64) (float64, int, bool) {
-		var shares []share
-		for _, sec := range p.seconds {
-			if sec.length < time.Second {
-				continue // batches are of whole seconds
+// dispersion estimates phi for an objective over the judged seconds: by its exact counter
+// where one was kept, else by the seconds' histograms.
+func (s *Summary) dispersion(o scenarios.Objective, p *Population) (phi float64, batches int, known bool) {
+	key, counted := s.counter(o)
+	bad := func(sec *second) uint64 {
+		t := &sec.tally
+		if o.Metric == scenarios.MetricAvailability {
+			return t.Unavailable()
+		}
+		n := t.Failed - t.Errors[observation.Canceled]
+		switch {
+		case o.Metric == scenarios.MetricErrorRate:
+		case counted:
+			n += t.Over[key]
+		default:
+			for _, h := range sec.judged {
+				_, high := h.CountOver(o.LimitDuration(), o.Op == scenarios.LessEqual)
+				n += uint64(high)
 			}
-			c := sec.tally.Errors[observation.Canceled]
-			shares = append(shares, share{bad: float64(bad(&sec.tally.Results)), all: float64(sec.tally.OK + sec.tally.Failed - c)})
 		}
-		return dispersion(shares)
+		return n
 	}
-	failed := func(t *observation.Results) uint64 { return t.Failed - t.Errors[observation.Canceled] }
-	switch o.Metric {
-	case scenarios.MetricErrorRate:
-		return of(failed)
-	case scenarios.MetricAvailability:
-		return of((*observation.Results).Unavailable)
-	}
-	if key, ok := s.counter(o); ok {
-		return of(func(t *observation.Results) uint64 { return failed(t) + t.Over[key] })
-	}
-	phi, batches, known = of(failed)
-	for key := range p.Over {
-		f, n, k := of(func(t *observation.Results) uint64 { return failed(t) + t.Over[key] })
-		if k && f > phi {
-			phi, batches, known = f, n, k
+	var shares []share
+	for i := range p.seconds {
+		sec := &p.seconds[i]
+		if sec.length < time.Second {
+			continue // batches are of whole seconds
 		}
+		shares = append(shares, share{bad: float64(bad(sec)), all: float64(sec.tally.OK + sec.tally.Failed - sec.tally.Errors[observation.Canceled])})
 	}
-	return phi, batches, known
+	return dispersion(shares)
 }
 
-// ownUnit gives the observed value and its bounds in the metric's own unit.
-func (s *Summary) ownUnit(r *Result, p *Population, isStep bool, b badCount, phi float64) {
+// ownUnit gives the observed value and its bounds in the metric's own unit. The bounds of
+// a quantile are ends of histogram buckets; where the exact counter of the limit has
+// decided (inside or outside), they are not let on its other side by a bucket's width.
+func (s *Summary) ownUnit(r *Result, p *Population, isStep bool, b badCount, phi float64, inside, outside bool) {
 	o := r.Objective
 	switch o.Metric {
 	case scenarios.MetricErrorRate:
@@ -242,18 +254,22 @@ func (s *Summary) ownUnit(r *Result, p *Population, isStep bool, b badCount, phi
 		h = p.Service
 	}
 	// Failures stand behind every success: a rank among them has no value.
-	value := func(rank int64) *float64 {
-		if _, high, ok := h.AtRank(rank); ok {
-			return ptr(high.Seconds())
-		}
-		return nil
-	}
 	n := int64(b.all)
-	r.Observed = value(hist.Rank(o.Quantile, n))
-	low, high, okHigh := quantileRanks(o.Quantile, n, phi)
-	r.Low = value(low)
-	if okHigh {
-		r.High = value(high)
+	if _, v, ok := h.AtRank(hist.Rank(o.Quantile, n)); ok {
+		r.Observed = ptr(v.Seconds())
+	}
+	low, high := quantileRanks(o.Quantile, n, phi)
+	if v, _, ok := h.AtRank(low); ok {
+		r.Low = ptr(v.Seconds())
+		if outside && b.exact {
+			*r.Low = max(*r.Low, o.Limit)
+		}
+	}
+	if _, v, ok := h.AtRank(high); ok {
+		r.High = ptr(v.Seconds())
+		if inside && b.exact {
+			*r.High = min(*r.High, o.Limit)
+		}
 	}
 }
 

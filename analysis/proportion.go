@@ -25,8 +25,10 @@ const (
 //
 // Source: Clopper & Pearson, Biometrika 26 (1934), in the Beta form of Johnson, Kemp &
 // Kotz, Univariate Discrete Distributions, 3.8.3.
+//
+// Where there is none (n = 0), or k is no part of n, nothing is known: 0 and 1.
 func Bounds(k, n, confidence float64) (lower, upper float64) {
-	if n <= 0 {
+	if !(n > 0 && k >= 0 && k <= n) {
 		return 0, 1
 	}
 	lower, upper = 0, 1
@@ -125,8 +127,9 @@ func Provable(limit float64) uint64 {
 	return uint64(n)
 }
 
-// meanInterval returns the mean of values and its one-sided t bounds, each at
-// Confidence: mean -+ t(n-1) s/sqrt(n). ok is false under two values.
+// meanInterval returns the mean of consecutive values and its one-sided t bounds, each at
+// Confidence: mean -+ t(n-1) s/sqrt(n/c), c as correlation has it. ok is false under two
+// values.
 func meanInterval(values []float64) (mean, low, high float64, ok bool) {
 	n := float64(len(values))
 	if n < 2 {
@@ -139,7 +142,11 @@ func meanInterval(values []float64) (mean, low, high float64, ok bool) {
 	for _, v := range values {
 		ss += (v - mean) * (v - mean)
 	}
-	half := studentT(n-1) * math.Sqrt(ss/(n-1)/n)
+	deviations := make([]float64, len(values))
+	for i, v := range values {
+		deviations[i] = v - mean
+	}
+	half := studentT(n-1) * math.Sqrt(correlation(deviations)*ss/(n-1)/n)
 	return mean, mean - half, mean + half, true
 }
 
@@ -161,12 +168,35 @@ func ratioInterval(parts, wholes []float64) (ratio, low, high float64, ok bool) 
 	}
 	ratio = part / whole
 	var ss float64
+	deviations := make([]float64, len(parts))
 	for i := range parts {
-		d := parts[i] - ratio*wholes[i]
-		ss += d * d
+		deviations[i] = parts[i] - ratio*wholes[i]
+		ss += deviations[i] * deviations[i]
 	}
-	half := studentT(n-1) * math.Sqrt(ss/(n*(n-1))) / (whole / n)
+	half := studentT(n-1) * math.Sqrt(correlation(deviations)*ss/(n*(n-1))) / (whole / n)
 	return ratio, ratio - half, ratio + half, true
+}
+
+// correlation returns by how much the variance of a mean of consecutive deviations grows
+// because neighbours resemble each other: (1+r)/(1-r) of a first-order autoregression,
+// with r the lag-1 autocorrelation; 1 where r is not above 0 or cannot be told.
+// Source: Bayley & Hammersley, JRSS Supplement 8 (1946).
+func correlation(deviations []float64) float64 {
+	if len(deviations) < minBatches {
+		return 1
+	}
+	var lag, ss float64
+	for i, d := range deviations {
+		ss += d * d
+		if i > 0 {
+			lag += d * deviations[i-1]
+		}
+	}
+	if ss == 0 || lag <= 0 {
+		return 1
+	}
+	r := min(lag/ss, 0.99)
+	return (1 + r) / (1 - r)
 }
 
 func studentT(degrees float64) float64 {
@@ -176,10 +206,10 @@ func studentT(degrees float64) float64 {
 // quantileRanks returns the ascending 1-based ranks whose values bound the q-quantile of
 // n arrivals, each at Confidence: those at which the share at or beyond them could just
 // be proved below, or above, 1-q. It inverts the test of the verdict, so that value and
-// verdict agree. okHigh is false where n is too small to have an upper rank. The result
-// is the distribution-free order-statistic interval (David & Nagaraja, Order Statistics,
-// 7.1) with counts divided by phi.
-func quantileRanks(q float64, n int64, phi float64) (low, high int64, okHigh bool) {
+// verdict agree. A rank is 0 where n is too small to have it. The result is the
+// distribution-free order-statistic interval (David & Nagaraja, Order Statistics, 7.1)
+// with counts divided by phi.
+func quantileRanks(q float64, n int64, phi float64) (low, high int64) {
 	limit, f := 1-q, float64(n)
 	// The most bad ones that still prove the share below the limit.
 	most := sort.Search(int(n)+1, func(k int) bool {
@@ -191,10 +221,12 @@ func quantileRanks(q float64, n int64, phi float64) (low, high int64, okHigh boo
 		lower, _ := Bounds(float64(k)/phi, f/phi, Confidence)
 		return lower >= limit
 	})
-	// With rank n-k+1 and above bad there are k of them.
-	low = max(1, n-int64(fewest)+1)
-	if most < 0 {
-		return low, 0, false
+	// Where the ranks from n-k+1 on are bad there are k of them.
+	if int64(fewest) <= n {
+		low = n - int64(fewest) + 1
 	}
-	return low, n - int64(most), true
+	if most >= 0 {
+		high = n - int64(most)
+	}
+	return low, high
 }

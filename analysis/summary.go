@@ -59,15 +59,29 @@ type Population struct {
 
 // second is a population's part of one judged second.
 type second struct {
+	start     observation.Seconds
 	length    time.Duration
 	tally     observation.Tally
 	completed uint64
+	// judged holds the histograms of its successes on the clock that is judged: response
+	// time, of a step service time.
+	judged []*hist.Histogram
+}
+
+// attach gives each second its histogram of a series.
+func (p *Population) attach(by map[observation.Seconds]*hist.Histogram) {
+	for i := range p.seconds {
+		if h := by[p.seconds[i].start]; h != nil {
+			p.seconds[i].judged = append(p.seconds[i].judged, h)
+		}
+	}
 }
 
 // Generator says how well the schedule was kept.
 type Generator struct {
 	observation.Tally // of the judged phases
 	Lag, SlotWait     *hist.Histogram
+	Heartbeat         *hist.Histogram   // lateness of a fixed tick in this process
 	Whole             observation.Tally // of the whole run
 	WholeLag          *hist.Histogram
 	WholeSlotWait     *hist.Histogram
@@ -120,28 +134,28 @@ func (s *Summary) addSecond(sec *observation.Second) {
 	s.Generator.InFlightMax = max(s.Generator.InFlightMax, sec.InFlightMax)
 	s.Generator.BacklogMax = max(s.Generator.BacklogMax, sec.Backlog)
 	addConnections(&s.Connections, &sec.Connections)
-	s.Total.add(sec.Length.Duration(), &sec.Tally, sec.Requests, sec.CompletedOK)
+	s.Total.add(sec, &sec.Tally, sec.Requests, sec.CompletedOK)
 	for name, ls := range sec.Scenarios {
 		sc := s.Scenarios[name]
 		if sc == nil {
 			s.Damage = append(s.Damage, fmt.Sprintf("second %.0f counts the scenario %q, which the header does not have", sec.Start.Duration().Seconds(), name))
 			continue
 		}
-		sc.add(sec.Length.Duration(), &ls.Tally, ls.Requests, ls.CompletedOK)
+		sc.add(sec, &ls.Tally, ls.Requests, ls.CompletedOK)
 		for step, t := range ls.Steps {
 			if p := sc.Steps[step]; p != nil {
 				p.NotReached += t.NotReached
-				p.add(sec.Length.Duration(), &observation.Tally{Planned: t.OK + t.Failed, Sent: t.OK + t.Failed, Results: t.Results}, t.OK+t.Failed, t.OK)
+				p.add(sec, &observation.Tally{Planned: t.OK + t.Failed, Sent: t.OK + t.Failed, Results: t.Results}, t.OK+t.Failed, t.CompletedOK)
 			}
 		}
 	}
 }
 
-func (p *Population) add(length time.Duration, t *observation.Tally, requests, completed uint64) {
+func (p *Population) add(sec *observation.Second, t *observation.Tally, requests, completed uint64) {
 	p.Tally.Add(t)
 	p.Requests += requests
 	p.CompletedOK += completed
-	p.seconds = append(p.seconds, second{length: length, tally: *t, completed: completed})
+	p.seconds = append(p.seconds, second{start: sec.Start, length: sec.Length.Duration(), tally: *t, completed: completed})
 }
 
 func addConnections(to, c *observation.Connections) {
@@ -183,12 +197,22 @@ func (s *Summary) histograms(run *observation.Run) {
 	s.Total.Response, s.Total.Service = hist.New(), hist.New()
 	g := &s.Generator
 	g.Lag, g.SlotWait, g.WholeLag, g.WholeSlotWait = hist.New(), hist.New(), hist.New(), hist.New()
+	g.Heartbeat = hist.New()
+	if h := run.Latency[observation.Heartbeat]; h != nil {
+		g.Heartbeat = h
+	}
 	for name, sc := range s.Scenarios {
+		perSecond := func(step string, c observation.Clock) map[observation.Seconds]*hist.Histogram {
+			return run.PerSecond[observation.Series{Scenario: name, Step: step, Outcome: observation.OK, Clock: c}]
+		}
+		sc.attach(perSecond(observation.All, observation.Response))
+		s.Total.attach(perSecond(observation.All, observation.Response))
 		sc.Response = get(run.Latency, name, observation.All, observation.OK, observation.Response)
 		sc.Service = get(run.Latency, name, observation.All, observation.OK, observation.Service)
 		s.Total.Response.Merge(sc.Response)
 		s.Total.Service.Merge(sc.Service)
 		for step, p := range sc.Steps {
+			p.attach(perSecond(step, observation.Service))
 			p.Service = get(run.Latency, name, step, observation.OK, observation.Service)
 		}
 		g.Lag.Merge(get(run.Latency, name, observation.All, observation.Started, observation.Lag))
@@ -214,6 +238,11 @@ func (s *Summary) check(run *observation.Run) {
 	}
 	if classes != w.Failed {
 		bad("the failure classes sum to %d, failed is %d", classes, w.Failed)
+	}
+	for key, n := range w.Over {
+		if n > w.OK {
+			bad("%d successes are counted %s, there are %d", n, key, w.OK)
+		}
 	}
 	if n := uint64(s.Total.Response.Count()); n != s.Total.OK {
 		bad("the histograms hold %d successes, the seconds count %d", n, s.Total.OK)

@@ -53,6 +53,9 @@ func (s *Summary) Invalid(objectives []scenarios.Objective) []string {
 	if lag, ok := g.Lag.Quantile(0.99); ok && lag > limit {
 		add("the generator started arrivals late by its own fault: lag p99 is %s, allowed is %s (a tenth of the tightest latency limit)", duration(lag), duration(limit))
 	}
+	if late, ok := g.Heartbeat.Quantile(0.99); ok && late > limit {
+		add("the generator's process was held up: the p99 of its heartbeat's lateness is %s, allowed is %s; another process, a CPU limit or a paused machine took its time, and waiting for the system cannot be told apart from it", duration(late), duration(limit))
+	}
 	if self := s.Self; self.Available {
 		if self.CPUShare >= maxCPU {
 			add("the generator used %s of the CPU it may use for 5 s (90%% is the bound): what it measured includes its own waiting; use a machine with more CPU, or lower the rate", percent(self.CPUShare))

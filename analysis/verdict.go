@@ -91,7 +91,12 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 		v.Reasons = append(v.Reasons, list...)
 	}
 	if v.Judgement == Pass {
-		v.Reasons = append([]string{fmt.Sprintf("all %d required objectives are met, each with %g%% confidence, and the measurement is sound", required(objectives), Confidence*100)}, v.Reasons...)
+		sound := "the measurement is sound"
+		if !s.Self.Available {
+			sound = "nothing speaks against the measurement, though the generator's own CPU was not watched"
+		}
+		v.Reasons = append([]string{fmt.Sprintf("all %d required objectives are met, each with %g%% confidence within the scope that its reason states, and %s",
+			required(objectives), Confidence*100, sound)}, v.Reasons...)
 	}
 	return v
 }

@@ -20,7 +20,7 @@ func duration(d time.Duration) string {
 
 // percent prints a share: 0.0123 is 1.23%.
 func percent(share float64) string {
-	return strconv.FormatFloat(share*100, 'g', 3, 64) + "%"
+	return strconv.FormatFloat(share*100, 'g', 4, 64) + "%"
 }
 
 // plural prints a count with its noun.

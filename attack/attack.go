@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"arqload/analysis/observation"
@@ -25,6 +26,9 @@ const (
 	grace = 2 * time.Second
 	// closeEvery is how often finished seconds are handed to the recorder.
 	closeEvery = 100 * time.Millisecond
+	// beatEvery is the interval of the heartbeat, by which a pause of this whole process
+	// is seen.
+	beatEvery = 20 * time.Millisecond
 )
 
 // Options are what a run needs beside its plan.
@@ -33,7 +37,7 @@ type Options struct {
 	Header     observation.Header     // ID, ToolVersion, Environment; Run fills in the rest
 	Collectors []collectors.Collector // opened; Run closes them
 	Sources    []observation.Source   // every collector the plan asks for, opened or not
-	Progress   func(Progress)         // called once a second; may be nil
+	Progress   func(Progress)         // called once a second, never waited for; may be nil
 	// Transport replaces the network: an in-memory system in tests and benchmarks. nil:
 	// a real transport, and the system is connected to before anything else.
 	Transport http.RoundTripper
@@ -51,6 +55,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, o Options) error {
 	}
 	defer d.close()
 	if err := d.prepare(ctx); err != nil {
+		collectors.NewSampler(o.Collectors, d.now, d.rec.sample).Finish(ctx) // closes them
 		return err
 	}
 	return d.run(ctx)
@@ -131,19 +136,27 @@ func (d *drive) run(ctx context.Context) error {
 	d.epoch = time.Now().Add(lead)
 	d.layOut(halt)
 	d.header.StartedAt = d.epoch.Round(0).UTC()
+	sampler := collectors.NewSampler(d.o.Collectors, d.now, d.rec.sample)
 	if err := d.rec.begin(d.header); err != nil {
+		sampler.Finish(ctx)
 		return err
 	}
-	sampler := collectors.NewSampler(d.o.Collectors, d.now, d.rec.sample)
 	sampler.Start(context.WithoutCancel(ctx), d.edges())
 
-	defer context.AfterFunc(halt, func() { d.book.stop(d.now()) })()
+	var stopped atomic.Int64
+	defer context.AfterFunc(halt, func() {
+		stopped.Store(int64(d.now()))
+		d.book.stop(d.now())
+	})()
 
 	var background sync.WaitGroup
 	helpers, stopHelpers := context.WithCancel(context.Background())
 	background.Go(func() { d.sessions.keep(helpers) })
-	background.Go(func() { d.closeSeconds(helpers) })
 	background.Go(func() { d.giveUpAfterGrace(halt, helpers) })
+	background.Go(func() { d.heartbeat(helpers) })
+	show := newShow(d.o.Progress)
+	defer show.end()
+	background.Go(func() { d.closeSeconds(helpers, show) })
 
 	var lanes sync.WaitGroup
 	for _, l := range d.lanes {
@@ -162,7 +175,7 @@ func (d *drive) run(ctx context.Context) error {
 	sampler.Finish(last)
 	cancel()
 	d.flush(d.now(), true)
-	return d.rec.end(d.footer(ctx.Err() != nil, ended))
+	return d.rec.end(d.footer(ctx.Err() != nil, time.Duration(stopped.Load()), ended))
 }
 
 // layOut makes the lanes, the book and the record's header.
@@ -248,8 +261,31 @@ func (d *drive) edges() []collectors.Edge {
 	return edges
 }
 
+// heartbeat records how late this process wakes up at fixed instants. Where all slots are
+// taken, a pause of the process itself (a stopped container, a stolen CPU) looks like
+// waiting for the system, because its answers are read late: C[n-K] is then late by our
+// own fault. The heartbeat waits for nothing but this process. Each missed tick counts, so
+// a pause weighs by its length.
+func (d *drive) heartbeat(ctx context.Context) {
+	timer := time.NewTimer(-d.now())
+	defer timer.Stop()
+	for at := time.Duration(0); ; at += beatEvery {
+		if wait := at - d.now(); wait > 0 {
+			timer.Reset(wait)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return
+			}
+		} else if ctx.Err() != nil {
+			return
+		}
+		d.book.beat(at, max(0, d.now()-at))
+	}
+}
+
 // closeSeconds hands finished seconds to the recorder and reports progress.
-func (d *drive) closeSeconds(ctx context.Context) {
+func (d *drive) closeSeconds(ctx context.Context, show *show) {
 	var reported int64 = -1
 	for {
 		// Aligned to the run's clock, so that each second's gauges are taken at its end.
@@ -265,9 +301,9 @@ func (d *drive) closeSeconds(ctx context.Context) {
 			continue
 		}
 		d.flush(now, false)
-		if sec := int64(now / time.Second); sec != reported && d.o.Progress != nil {
+		if sec := int64(now / time.Second); sec != reported {
 			reported = sec
-			d.o.Progress(d.progress(now))
+			show.put(d.progress(now))
 		}
 	}
 }
@@ -305,18 +341,18 @@ func (d *drive) giveUpAfterGrace(halt, done context.Context) {
 	}
 }
 
-func (d *drive) footer(stopped bool, ended time.Duration) observation.Footer {
+func (d *drive) footer(interrupted bool, stopped, ended time.Duration) observation.Footer {
 	// The wall clock may have been set while we ran; the monotonic one cannot.
 	now := time.Now()
 	drift := now.Round(0).Sub(d.epoch.Round(0)) - now.Sub(d.epoch)
 	f := observation.Footer{
-		Interrupted: stopped, ClockDrift: observation.Seconds(drift), Sessions: len(d.sessions.all),
+		Interrupted: interrupted, ClockDrift: observation.Seconds(drift), Sessions: len(d.sessions.all),
 		Renewals: observation.Renewals{OK: d.sessions.renewedOK.Load(), Failed: d.sessions.renewedFailed.Load()},
 	}
 	d.book.footer(&f)
 	f.Ended = max(f.Ended, observation.Seconds(min(ended, d.plan.Duration())))
-	if stopped {
-		f.StoppedAt = observation.Seconds(ended)
+	if interrupted {
+		f.StoppedAt = observation.Seconds(stopped)
 	}
 	d.warnMu.Lock()
 	defer d.warnMu.Unlock()

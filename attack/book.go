@@ -79,6 +79,7 @@ type second struct {
 	lanes      []laneSecond
 	obs        observation.Second
 	waited     [2]sum // slot wait, lag
+	beats      *hist.Histogram
 	slow       []observation.Slow
 	gauged     bool
 }
@@ -122,12 +123,15 @@ func newBook(phases []observation.Phase, lanes []*lane, counters []observation.C
 				continue
 			}
 			lc := laneCounter{key: c.Over, step: -1, limit: c.Limit.Duration(), strict: c.Strict}
-			if c.Step == "" {
-				b.counters[i] = append(b.counters[i], lc)
-				continue
+			to := &b.counters[i]
+			if c.Step != "" {
+				lc.step = slices.IndexFunc(l.scenario.Steps, func(s scenarios.Step) bool { return s.Name == c.Step })
+				to = &b.stepped[i]
 			}
-			lc.step = slices.IndexFunc(l.scenario.Steps, func(s scenarios.Step) bool { return s.Name == c.Step })
-			b.stepped[i] = append(b.stepped[i], lc)
+			// A limit may be asked of all scenarios and of this one: it is counted once.
+			if !slices.Contains(*to, lc) {
+				*to = append(*to, lc)
+			}
 		}
 	}
 	b.grow(0)
@@ -164,7 +168,7 @@ func (b *book) at(t time.Duration) *second {
 	return b.open[i]
 }
 
-// stop notes when the run was stopped: what comes after is in no phase.
+// stop notes when the run was stopped: only whole seconds before it are judged.
 func (b *book) stop(at time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -185,6 +189,17 @@ func (b *book) started(at time.Duration) {
 	b.inFlight++
 	s := b.at(at)
 	s.obs.InFlightMax = max(s.obs.InFlightMax, b.inFlight)
+}
+
+// beat notes how late the generator's heartbeat came.
+func (b *book) beat(planned, late time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.at(planned)
+	if s.beats == nil {
+		s.beats = b.histogram()
+	}
+	s.beats.Record(late)
 }
 
 // dialed notes a new connection's TCP connect or TLS handshake.
@@ -318,6 +333,7 @@ func (b *book) step(ls *laneSecond, l *lane, i int, r *stepResult) {
 	}
 	t.OK++
 	ends.lanes[l.index].ok++
+	ends.lanes[l.index].steps[i].CompletedOK++
 	b.record(ls, seriesSteps+2*i, service)
 	for _, c := range b.stepped[l.index] {
 		if c.step == i && c.over(service) {
@@ -355,16 +371,21 @@ func seriesOf(sc *scenarios.Scenario) []observation.Series {
 }
 
 func (b *book) record(ls *laneSecond, series int, d time.Duration) {
-	h := ls.hists[series]
-	if h == nil {
-		if n := len(b.pool); n > 0 {
-			h, b.pool = b.pool[n-1], b.pool[:n-1]
-		} else {
-			h = hist.New()
-		}
-		ls.hists[series] = h
+	if ls.hists[series] == nil {
+		ls.hists[series] = b.histogram()
 	}
-	h.Record(d)
+	ls.hists[series].Record(d)
+}
+
+// histogram returns an empty one, used before if possible.
+func (b *book) histogram() *hist.Histogram {
+	n := len(b.pool)
+	if n == 0 {
+		return hist.New()
+	}
+	h := b.pool[n-1]
+	b.pool = b.pool[:n-1]
+	return h
 }
 
 // slow keeps an arrival if it is among the slowest of its second.

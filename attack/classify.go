@@ -16,18 +16,27 @@ import (
 	"arqload/analysis/observation"
 )
 
+// localErrors are what this machine lacks: a file descriptor, a port, a buffer.
+var localErrors = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM}
+
 // classifyError names the class of a request that got no whole answer. stopped says that
 // the drive itself canceled it.
 func classifyError(err error, t traced, stopped bool) observation.Class {
 	if stopped && errors.Is(err, context.Canceled) {
 		return observation.Canceled
 	}
-	for _, local := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, local) {
+	for _, own := range localErrors {
+		if errors.Is(err, own) {
 			return observation.Local
 		}
 	}
 	if dns := (*net.DNSError)(nil); errors.As(err, &dns) {
+		// A look-up's error keeps only the text of the one below.
+		for _, own := range localErrors {
+			if strings.Contains(dns.Err, own.Error()) {
+				return observation.Local
+			}
+		}
 		return observation.DNS
 	}
 	if isTimeout(err) {

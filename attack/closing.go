@@ -38,6 +38,9 @@ func (b *book) close(now time.Duration, force bool) *closed {
 	}
 	b.open = b.open[1:]
 	c := &closed{second: s.observe(b), slow: b.keepSlow(s.slow)}
+	if s.beats != nil {
+		c.intervals = append(c.intervals, observation.Interval{Series: observation.Heartbeat, Hist: s.beats})
+	}
 	for i := range s.lanes {
 		for k, h := range s.lanes[i].hists {
 			if h == nil {
@@ -65,16 +68,16 @@ func (b *book) keepSlow(slow []observation.Slow) []observation.Slow {
 // ended. Called often, so that a second's gauges are those of its end and not those of
 // its closing, which may come many seconds later.
 func (b *book) gauge(now time.Duration) {
+	var backlog uint64
+	for _, l := range b.lanes { // before the lock: it walks the schedule
+		backlog += l.backlog(now)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.at(now) // seconds without events still get a line
 	for _, s := range b.open {
-		if s.gauged || s.end > now {
-			continue
-		}
-		s.gauged, s.obs.InFlight = true, b.inFlight
-		for _, l := range b.lanes {
-			s.obs.Backlog += l.backlog(now)
+		if !s.gauged && s.end <= now {
+			s.gauged, s.obs.InFlight, s.obs.Backlog = true, b.inFlight, backlog
 		}
 	}
 }
@@ -103,7 +106,8 @@ func (s *second) observe(b *book) observation.Second {
 	o := s.obs
 	o.Start, o.Length = observation.Seconds(s.start), observation.Seconds(s.end-s.start)
 	if s.phase >= 0 && (b.stopped == 0 || s.start < b.stopped) {
-		o.Phase, o.Judged = b.phases[s.phase].Name, b.phases[s.phase].Judged
+		o.Phase = b.phases[s.phase].Name
+		o.Judged = b.phases[s.phase].Judged && (b.stopped == 0 || s.end <= b.stopped)
 	}
 	o.SlotWait, o.Lag = s.waited[0].lateness(), s.waited[1].lateness()
 	o.Scenarios = make(map[string]*observation.LaneSecond, len(s.lanes))

@@ -12,6 +12,7 @@ import (
 	"arqload/analysis/observation"
 	"arqload/attack"
 	"arqload/attack/attacktest"
+	"arqload/attack/collectors"
 	"arqload/scenarios"
 )
 
@@ -211,8 +212,8 @@ objectives: [p99 < 1s]
 				judged += sec.Length.Duration()
 			}
 		}
-		if judged != 3*time.Second {
-			t.Errorf("%v were judged of a run stopped at 2.8s; the grace after it is in no phase", judged)
+		if judged != 2*time.Second || run.Footer.StoppedAt.Duration() != 2800*time.Millisecond {
+			t.Errorf("%v were judged of a run stopped at %v; want the two whole seconds before 2.8s", judged, run.Footer.StoppedAt.Duration())
 		}
 		if !run.Footer.Interrupted {
 			t.Error("the record does not say that it was interrupted")
@@ -258,6 +259,102 @@ objectives: [conversation/message.p95 < 1s]
 			t.Errorf("an arrival of three steps of 10 ms took %v", d)
 		}
 	})
+}
+
+func TestALimitIsCountedOnceHoweverOftenItIsAskedOf(t *testing.T) {
+	for _, objectives := range []string{"[p99 < 1s, auth.p99 < 1s]", "[auth.p99 < 1s, p99 < 1s]", "[auth/token.p99 < 1s, auth.p99 < 1s, p99 < 1s]"} {
+		synctest.Test(t, func(t *testing.T) {
+			system := attacktest.New(attacktest.Script{Latency: 2 * time.Second})
+			p := planFor(t, "http://127.0.0.1:1", `
+load: [{scenario: auth, rate: 10/s}]
+phases: [{name: steady, duration: 5s}]
+objectives: `+objectives)
+			if n := total(drive(t, t.Context(), p, system)).Over[">=1s"]; n != 50 {
+				t.Errorf("%s: %d arrivals counted over 1s, want 50", objectives, n)
+			}
+		})
+	}
+}
+
+func TestAStepIsCompletedInTheSecondItEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		system := attacktest.New(attacktest.Script{Latency: 1500 * time.Millisecond})
+		p := planFor(t, "http://127.0.0.1:1", `
+load: [{scenario: conversation, rate: 1/s}]
+phases: [{name: steady, duration: 4s}]
+objectives: [conversation/message.throughput >= 1/s]
+`)
+		run := drive(t, t.Context(), p, system)
+		// Arrivals at 0, 1, 2, 3 s; each third step ends 4.5 s later, after the schedule's end.
+		for _, s := range run.Seconds {
+			if n := s.Scenarios["conversation"].Steps["message"].CompletedOK; s.Judged && n != 0 {
+				t.Errorf("second %v: %d messages completed", s.Start.Duration(), n)
+			}
+		}
+	})
+}
+
+func TestAHeldTerminalDoesNotHoldTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := planFor(t, "http://127.0.0.1:1", `
+load: [{scenario: auth, rate: 10/s}]
+phases: [{name: steady, duration: 5s}]
+objectives: [p99 < 1s]
+`)
+		began := time.Now()
+		release := make(chan struct{})
+		err := attack.Run(t.Context(), p, attack.Options{Recorder: &observation.Memory{}, Transport: attacktest.New(attacktest.Script{}),
+			Progress: func(attack.Progress) { <-release }})
+		if took := time.Since(began); err != nil || took > 10*time.Second {
+			t.Errorf("a run of 5 s took %v: %v", took, err)
+		}
+		close(release)
+	})
+}
+
+type closing struct{ closed bool }
+
+func (c *closing) Name() string                                         { return "closing" }
+func (c *closing) Sample(context.Context, collectors.Tick) (any, error) { return nil, nil }
+func (c *closing) Close(context.Context) error                          { c.closed = true; return nil }
+
+func TestCollectorsAreClosedWhereNothingWasDriven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := planFor(t, "http://127.0.0.1:1", `
+load: [{scenario: message, rate: 10/s}]
+phases: [{name: steady, duration: 5s}]
+objectives: [p99 < 1s]
+`)
+		c := &closing{}
+		err := attack.Run(t.Context(), p, attack.Options{Recorder: &observation.Memory{}, Collectors: []collectors.Collector{c},
+			Transport: attacktest.New(attacktest.Script{ErrorEvery: 1, Status: 401})})
+		if !attack.IsUnprepared(err) || !c.closed {
+			t.Errorf("error %v, collector closed: %v", err, c.closed)
+		}
+	})
+}
+
+func TestPoissonArrivalsAreTheSameBySeed(t *testing.T) {
+	run := func(seed int) (at string) {
+		synctest.Test(t, func(t *testing.T) {
+			p := planFor(t, "http://127.0.0.1:1", fmt.Sprintf(`
+load: [{scenario: auth, rate: 100/s}, {scenario: conversation, rate: 20/s}]
+arrivals: {process: poisson, seed: %d}
+phases: [{name: up, duration: 3s, from: 0%%, to: 100%%, judged: false}, {name: steady, duration: 10s}]
+objectives: [p99 < 1s]
+`, seed))
+			for _, s := range drive(t, t.Context(), p, attacktest.New(attacktest.Script{})).Seconds {
+				at += fmt.Sprint(s.Planned, " ")
+			}
+		})
+		return at
+	}
+	if a, b := run(1), run(1); a != b {
+		t.Errorf("one seed, two schedules:\n%s\n%s", a, b)
+	}
+	if a, b := run(1), run(2); a == b {
+		t.Errorf("two seeds, one schedule: %s", a)
+	}
 }
 
 func TestPlannedSecretsAreInNoRecord(t *testing.T) {

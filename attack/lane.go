@@ -47,8 +47,7 @@ type lane struct {
 
 	mu        sync.Mutex
 	planned   map[uint64]time.Duration // let go and not yet started, by number
-	issued    uint64
-	frontier  time.Duration // every arrival planned before it has been let go
+	frontier  time.Duration            // every arrival planned before it has been let go
 	finished  bool
 	startedN  uint64
 	ring      []time.Duration // the latest completions, by number modulo its length
@@ -116,7 +115,6 @@ func (l *lane) Pace(_ time.Duration, hits uint64) (time.Duration, bool) {
 	l.book.issue(l, at)
 	l.mu.Lock()
 	l.planned[hits] = at
-	l.issued++
 	l.holding = false
 	l.mu.Unlock()
 	return 0, false

@@ -21,6 +21,42 @@ type Progress struct {
 	OK            bool
 }
 
+// show calls a progress function from a goroutine of its own: a terminal that is held, or
+// a pipe that nobody reads, must not hold the run.
+type show struct {
+	in   chan Progress
+	done chan struct{}
+}
+
+func newShow(f func(Progress)) *show {
+	s := &show{in: make(chan Progress, 1), done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		for p := range s.in {
+			if f != nil {
+				f(p)
+			}
+		}
+	}()
+	return s
+}
+
+func (s *show) put(p Progress) {
+	select {
+	case s.in <- p:
+	default: // the one before is still being shown
+	}
+}
+
+// end gives the last one a moment.
+func (s *show) end() {
+	close(s.in)
+	select {
+	case <-s.done:
+	case <-time.After(time.Second):
+	}
+}
+
 func (d *drive) progress(now time.Duration) Progress {
 	p := Progress{Phase: "drain", Elapsed: min(now, d.plan.Duration()), Total: d.plan.Duration()}
 	for _, ph := range d.header.Phases {

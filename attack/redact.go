@@ -1,12 +1,19 @@
 package attack
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"unicode/utf16"
+
+	"github.com/tidwall/gjson"
 
 	"arqload/scenarios"
 )
@@ -14,24 +21,34 @@ import (
 const (
 	answerRead = 8 << 10 // bytes of a failed answer that are looked at
 	answerKept = 512     // bytes of it that are kept
+	// secretLeast is the least length of a value that is taken for a secret: replacing
+	// every "a" would only garble the text.
+	secretLeast = 4
 )
 
 // bearing finds values that are secret by their place, whoever made them: JWTs, what
-// follows "Bearer" or "Basic", and JSON or form fields named like a secret.
-var bearing = regexp.MustCompile(
-	`eyJ[\w-]+\.[\w-]+\.[\w-]*` +
-		`|(?i:(?:bearer|basic)\s+)[\w.~+/=-]+` +
-		`|(?i:["']?[\w-]*(?:password|passwd|secret|token|authorization|api[_-]?key|cookie)["']?\s*[:=]\s*)(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;&}"']+)`)
+// follows "Bearer" or "Basic", and fields named like a secret in JSON (also JSON inside a
+// JSON string), forms, headers and XML.
+var bearing = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]*` +
+	`|(?i:(?:bearer|basic)\s+)[\w.~+/=-]+` +
+	`|(?i:` + secretName + `\\*["']?\s*[:=]\s*)` + secretValue +
+	`|(?i:<` + secretName + `>)[^<]+`)
+
+const (
+	secretName  = `[\w-]*(?:password|passwd|pwd|passphrase|secret|token|authorization|api[_-]?key|cookie|session|credential|jwt|\bsid|access|refresh)[\w-]*`
+	secretValue = `(?:\\+"(?:[^"\\]|\\[^"])*\\+"|"(?:[^"\\]|\\.)*"|'[^']*'|\[[^\]]*\]|\{[^}]*\}|(?i:(?:bearer|basic|digest)\s+)?[^\s,;&}"'\\]+)`
+)
 
 // scrubber removes secrets from text that will be kept. It knows the plan's secrets and
 // every token that sessions hold; what an arrival captured is passed with each call.
 type scrubber struct {
-	mu    sync.RWMutex
-	known map[string]struct{}
+	mu    sync.Mutex
+	known map[string]int // each form of each secret, by how many hold it
+	order []string       // known, longest first; nil: to be made
 }
 
 func newScrubber(p *scenarios.Plan) *scrubber {
-	s := &scrubber{known: map[string]struct{}{}}
+	s := &scrubber{known: map[string]int{}}
 	s.add(p.Secrets()...)
 	return s
 }
@@ -40,43 +57,99 @@ func newScrubber(p *scenarios.Plan) *scrubber {
 func (s *scrubber) add(values ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.order = nil
 	for _, v := range values {
 		for _, f := range forms(v) {
-			s.known[f] = struct{}{}
+			s.known[f]++
 		}
 	}
 }
 
-// forms returns a secret as it is, and as JSON, URLs and base64 write it. Values too
-// short to be a secret are left out: replacing every "a" would only garble the text.
+// forget takes back one add of each value.
+func (s *scrubber) forget(values ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.order = nil
+	for _, v := range values {
+		for _, f := range forms(v) {
+			if s.known[f]--; s.known[f] <= 0 {
+				delete(s.known, f)
+			}
+		}
+	}
+}
+
+// forms returns a secret as it is, and as JSON (with and without HTML and Unicode
+// escapes), URLs and base64 write it; each once.
 func forms(v string) []string {
-	if len(v) < 4 {
+	if len(v) < secretLeast {
 		return nil
 	}
-	quoted, _ := json.Marshal(v)
-	return []string{v, strings.Trim(string(quoted), `"`), url.QueryEscape(v), url.PathEscape(v),
-		base64.StdEncoding.EncodeToString([]byte(v)), base64.RawURLEncoding.EncodeToString([]byte(v))}
+	html, plain := jsonText(v, true), jsonText(v, false)
+	all := []string{v, html, plain, ascii(html), ascii(plain), url.QueryEscape(v), url.PathEscape(v),
+		base64.StdEncoding.EncodeToString([]byte(v)), base64.RawStdEncoding.EncodeToString([]byte(v)), base64.RawURLEncoding.EncodeToString([]byte(v))}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
-// clean returns text without any known secret, any of also, or anything that looks like one.
-func (s *scrubber) clean(text string, also ...string) string {
-	s.mu.RLock()
-	for k := range s.known {
-		text = strings.ReplaceAll(text, k, scenarios.Redacted)
-	}
-	s.mu.RUnlock()
-	for _, v := range also {
-		for _, f := range forms(v) {
-			text = strings.ReplaceAll(text, f, scenarios.Redacted)
+// jsonText is a string as JSON writes it, without its quotes.
+func jsonText(v string, escapeHTML bool) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(escapeHTML)
+	_ = e.Encode(v)
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(b.String()), `"`), `"`)
+}
+
+// ascii writes what is not ASCII as JSON's \u escapes.
+func ascii(v string) string {
+	var b strings.Builder
+	for _, r := range v {
+		if r < 0x80 {
+			b.WriteRune(r)
+			continue
 		}
+		for _, u := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, u)
+		}
+	}
+	return b.String()
+}
+
+// clean returns text without any known secret, any of also, or anything that looks like
+// one. Longer secrets go first, or a shorter one inside would leave the rest standing.
+func (s *scrubber) clean(text string, also ...string) string {
+	var more []string
+	for _, v := range also {
+		more = append(more, forms(v)...)
+	}
+	s.mu.Lock()
+	if s.order == nil {
+		for f := range s.known {
+			s.order = append(s.order, f)
+		}
+		slices.SortFunc(s.order, longestFirst)
+	}
+	all := s.order
+	s.mu.Unlock()
+	if len(more) > 0 {
+		all = slices.Concat(all, more)
+		slices.SortFunc(all, longestFirst)
+	}
+	for _, f := range all {
+		text = strings.ReplaceAll(text, f, scenarios.Redacted)
 	}
 	return bearing.ReplaceAllStringFunc(text, func(m string) string {
 		// Keep the field's name, so that a reader sees what stood there.
-		if i := strings.IndexAny(m, ":= \t"); i >= 0 && !strings.HasPrefix(m, "eyJ") {
+		if i := strings.IndexAny(m, ":=> \t"); i >= 0 && !strings.HasPrefix(m, "eyJ") {
 			return m[:i+1] + scenarios.Redacted
 		}
 		return scenarios.Redacted
 	})
+}
+
+func longestFirst(a, b string) int {
+	return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b))
 }
 
 // excerpt returns the beginning of an answer, cleaned first and cut after, so that no
@@ -87,4 +160,19 @@ func (s *scrubber) excerpt(body []byte, also ...string) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:answerKept], "") + "..."
+}
+
+// shape describes an answer that may hold a fresh secret nobody knows yet: the names and
+// types of its fields, without their values.
+func shape(body []byte) string {
+	top := gjson.ParseBytes(body)
+	if !gjson.ValidBytes(body) || !top.IsObject() {
+		return fmt.Sprintf("(%d bytes that are no JSON object)", len(body))
+	}
+	var fields []string
+	top.ForEach(func(k, v gjson.Result) bool {
+		fields = append(fields, fmt.Sprintf("%q: %s", k.String(), strings.ToLower(v.Type.String())))
+		return len(fields) < 20
+	})
+	return "(values left out: this step's answer holds secrets) {" + strings.Join(fields, ", ") + "}"
 }

@@ -24,6 +24,8 @@ const (
 	renewShare = 0.8
 	renewEvery = 250 * time.Millisecond
 	never      = math.MaxInt64
+	// leastJWTLife bounds how often a token is renewed whose exp is near or past.
+	leastJWTLife = 30 * time.Second
 )
 
 // PrepareError says that a session could not be made before the load.
@@ -52,6 +54,7 @@ func (e *PrepareError) Error() string {
 // themselves. Readers take the map as it is; renewing swaps it whole.
 type session struct {
 	vars  atomic.Pointer[map[string]string]
+	past  []string     // the secrets it held before its last renewal, which requests may still carry
 	renew atomic.Int64 // when the token is due for renewal, in ns since sessions.born; never: it lives for ever
 }
 
@@ -204,7 +207,8 @@ func lifetime(expiresIn float64, token string) time.Duration {
 	if json.Unmarshal(raw, &claims) != nil || claims.Exp <= 0 {
 		return 0
 	}
-	return time.Until(time.Unix(int64(claims.Exp), 0))
+	// A clock that differs from the issuer's may see the end in the past already.
+	return max(time.Until(time.Unix(int64(claims.Exp), 0)), leastJWTLife)
 }
 
 // keep renews tokens before they expire until ctx is done. Its requests are in no judged
@@ -260,6 +264,13 @@ func (s *sessions) renewOne(ctx context.Context, one *session) {
 		fresh[k] = x
 	}
 	one.vars.Store(&fresh)
+	s.call.scrub.forget(one.past...)
+	one.past = nil
+	for k := range v.own {
+		if isSecretVar(k) && old[k] != "" {
+			one.past = append(one.past, old[k])
+		}
+	}
 	one.renewAt(time.Since(s.born), life)
 	s.renewedOK.Add(1)
 }

@@ -59,16 +59,29 @@ func (v *vars) get(name string) string {
 // secrets returns what this arrival and its session captured.
 func (v *vars) secrets() []string { return append(secretVars(v.own), secretVars(v.session)...) }
 
-// secretVars returns the captured values that no artefact may hold: any may be a token,
-// but for the ids that the built-in scenarios capture.
+// secretVars returns the captured values that no artefact may hold.
 func secretVars(captured map[string]string) []string {
 	var s []string
 	for name, x := range captured {
-		if name != "dialogue_id" && name != "message_id" {
+		if isSecretVar(name) {
 			s = append(s, x)
 		}
 	}
 	return s
+}
+
+// isSecretVar: any captured variable may be a token, but for the ids that the built-in
+// scenarios capture.
+func isSecretVar(name string) bool { return name != "dialogue_id" && name != "message_id" }
+
+// givesSecrets reports whether a good answer of the step holds a secret.
+func givesSecrets(st *scenarios.Step) bool {
+	for _, c := range st.Capture {
+		if isSecretVar(c.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // stepResult is what became of one step.
@@ -107,6 +120,9 @@ func (c *caller) do(ctx context.Context, st *scenarios.Step, v *vars, keep func(
 		secrets := v.secrets()
 		r.message = c.scrub.clean(fmt.Sprintf(format, args...), secrets...)
 		r.answer = c.scrub.excerpt(body, secrets...)
+		if class == observation.Expectation && givesSecrets(st) {
+			r.answer = c.scrub.excerpt([]byte(shape(body)), secrets...)
+		}
 		return r
 	}
 
@@ -216,7 +232,7 @@ func (c *caller) read(st *scenarios.Step, body []byte, v *vars, r *stepResult) s
 			return fmt.Sprintf("the answer has no %q", e.Path)
 		}
 		if !sameJSON(got.Raw, e.Want) {
-			return fmt.Sprintf("the answer's %q is %s, expected %s", e.Path, got.Raw, e.Want)
+			return fmt.Sprintf("the answer's %q is not %s", e.Path, e.Want)
 		}
 	}
 	for _, capture := range st.Capture {

@@ -161,7 +161,9 @@ func newTrace(ctx context.Context, dialed func(connect, tls time.Duration)) (*tr
 // dial opens a TCP connection and times the name's look-up and the connect for the
 // request whose context it gets.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{KeepAlive: 30 * time.Second}
+	// Go's own resolver says why a look-up failed; the C library's says only "no such host"
+	// when this process has no file descriptor left.
+	d := net.Dialer{KeepAlive: 30 * time.Second, Resolver: &net.Resolver{PreferGo: true}}
 	t, ok := ctx.Value(traceKey{}).(*trace)
 	if !ok {
 		return d.DialContext(ctx, network, address)

@@ -96,8 +96,8 @@ func record(t *testing.T) *observation.Run {
 			{Scenario: "conversation", Steps: []string{"login", "dialogue", "message"}, RatePerS: 50, InFlight: 50, PlannedRun: 50 * end, PlannedJudg: 50 * steady},
 		},
 		Counters: []observation.Counter{{Over: ">=200ms", Limit: sec(0.2)}, {Over: ">=1s", Limit: sec(1)}, {Scenario: "conversation", Over: ">=100ms", Limit: sec(0.1)}},
-		Sources: []observation.Source{{Collector: "selfhealth", Asked: true}, {Collector: "pgstat", Asked: true}, {Collector: "redisinfo", Asked: true}},
-		MaxLag:  sec(10),
+		Sources:  []observation.Source{{Collector: "selfhealth", Asked: true}, {Collector: "pgstat", Asked: true}, {Collector: "redisinfo", Asked: true}},
+		MaxLag:   sec(10),
 	}
 	must(t, m.Begin(h))
 	for s := range end {

@@ -63,6 +63,7 @@ type Generator struct {
 	Canceled        uint64   `json:"canceled"`
 	Lag             Lateness `json:"lag"`
 	SlotWait        Lateness `json:"slot_wait"`
+	Heartbeat       Lateness `json:"heartbeat"` // lateness of a fixed tick in the generator's process
 	LagLimitS       float64  `json:"lag_limit_s"`
 	CPUShare        *float64 `json:"cpu_share"` // the highest over any 5 s judged; null: not measured
 	SchedDelayP99S  *float64 `json:"scheduling_delay_p99_s"`
@@ -176,10 +177,10 @@ type Phase struct {
 type Transport struct {
 	NewConnections    uint64            `json:"new_connections"`
 	ReusedConnections uint64            `json:"reused_connections"`
-	ConnectMeanS      float64           `json:"connect_mean_s"`
-	ConnectMaxS       float64           `json:"connect_max_s"`
-	TLSMeanS          float64           `json:"tls_mean_s"`
-	TLSMaxS           float64           `json:"tls_max_s"`
+	ConnectMeanS      *float64          `json:"connect_mean_s"` // null: no new connection
+	ConnectMaxS       *float64          `json:"connect_max_s"`
+	TLSMeanS          *float64          `json:"tls_mean_s"` // null: no handshake
+	TLSMaxS           *float64          `json:"tls_max_s"`
 	Addresses         map[string]uint64 `json:"addresses"`
 }
 
@@ -222,10 +223,12 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 		r.Phases = append(r.Phases, out)
 	}
 	c := s.Connections
-	r.Transport = Transport{NewConnections: c.New, ReusedConnections: c.Reused, ConnectMaxS: seconds(c.ConnectMax), TLSMaxS: seconds(c.TLSMax), Addresses: s.Addresses}
+	r.Transport = Transport{NewConnections: c.New, ReusedConnections: c.Reused, Addresses: s.Addresses}
 	if c.New > 0 {
-		r.Transport.ConnectMeanS = seconds(c.Connect) / float64(c.New)
-		r.Transport.TLSMeanS = seconds(c.TLS) / float64(c.New)
+		r.Transport.ConnectMeanS, r.Transport.ConnectMaxS = ptr(seconds(c.Connect)/float64(c.New)), ptr(seconds(c.ConnectMax))
+	}
+	if c.New > 0 && c.TLS > 0 {
+		r.Transport.TLSMeanS, r.Transport.TLSMaxS = ptr(seconds(c.TLS)/float64(c.New)), ptr(seconds(c.TLSMax))
 	}
 	return r
 }
@@ -242,7 +245,7 @@ func generator(s *analysis.Summary, objectives []scenarios.Objective) Generator 
 	g := s.Generator
 	out := Generator{
 		Valid: len(s.Invalid(objectives)) == 0, Planned: g.Planned, Sent: g.Sent, Shed: g.Shed, ShedByGenerator: g.ShedSelf, Canceled: g.Canceled,
-		Lag: lateness(g.Lag), SlotWait: lateness(g.SlotWait), LagLimitS: analysis.LagLimit(objectives).Seconds(),
+		Lag: lateness(g.Lag), SlotWait: lateness(g.SlotWait), Heartbeat: lateness(g.Heartbeat), LagLimitS: analysis.LagLimit(objectives).Seconds(),
 		InFlightMax: g.InFlightMax, BacklogMax: g.BacklogMax,
 		Whole: Whole{Planned: g.Whole.Planned, Sent: g.Whole.Sent, Shed: g.Whole.Shed, Canceled: g.Whole.Canceled, OK: g.Whole.OK, Failed: g.Whole.Failed,
 			Lag: lateness(g.WholeLag), SlotWait: lateness(g.WholeSlotWait)},

@@ -101,8 +101,10 @@ func (t *text) measurement() {
 	}
 	t.heading("Measurement: " + sound)
 	t.entry("arrivals", "%d planned = %d sent + %d shed + %d canceled (judged); %d planned in the whole run", g.Planned, g.Sent, g.Shed, g.Canceled, g.Whole.Planned)
-	t.entry("lag", "%s: the generator's own lateness (p99 may be %s)", g.Lag.words(), secs(g.LagLimitS))
-	t.entry("slot wait", "%s: waiting for the system, part of response time", g.SlotWait.words())
+	if g.Lag.Max != nil {
+		t.entry("lag", "%s: the generator's own lateness (p99 may be %s)", g.Lag.words(), secs(g.LagLimitS))
+		t.entry("slot wait", "%s: waiting for the system, part of response time", g.SlotWait.words())
+	}
 	t.entry("in flight", "%d at most, %d waiting at most", g.InFlightMax, g.BacklogMax)
 	if g.CPUShare != nil {
 		t.entry("generator", "CPU %.0f%% of its own over the busiest 5 s, scheduling delay p99 %s, memory %s, %d of %d files",
@@ -111,7 +113,7 @@ func (t *text) measurement() {
 		t.entry("generator", "its own health was not measured")
 	}
 	c := t.r.Transport
-	t.entry("transport", "%d new connections (connect %s mean, %s max), %d reused, %s", c.NewConnections, secs(c.ConnectMeanS), secs(c.ConnectMaxS), c.ReusedConnections, addresses(c.Addresses))
+	t.entry("transport", "%d new connections (connect %s mean, %s max), %d reused, %s", c.NewConnections, opt(c.ConnectMeanS), opt(c.ConnectMaxS), c.ReusedConnections, addresses(c.Addresses))
 	for _, p := range t.r.Phases {
 		judged := "judged"
 		if !p.Judged {
@@ -122,9 +124,6 @@ func (t *text) measurement() {
 }
 
 func (l *Lateness) words() string {
-	if l.Max == nil {
-		return "no arrival was started"
-	}
 	return fmt.Sprintf("p50 %s, p99 %s, max %s", opt(l.P50), opt(l.P99), opt(l.Max))
 }
 

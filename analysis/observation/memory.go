@@ -9,6 +9,7 @@ type Memory struct{ Run Run }
 // Begin takes the header.
 func (m *Memory) Begin(h Header) error {
 	m.Run.Header, m.Run.Latency, m.Run.Whole = h, Latency{}, Latency{}
+	m.Run.PerSecond = map[Series]map[Seconds]*hist.Histogram{}
 	return nil
 }
 
@@ -16,17 +17,30 @@ func (m *Memory) Begin(h Header) error {
 func (m *Memory) Second(s Second, intervals []Interval) error {
 	m.Run.Seconds = append(m.Run.Seconds, s)
 	for _, i := range intervals {
-		m.Interval(s.Judged, i)
+		m.Interval(s.Start, s.Judged, i)
 	}
 	return nil
 }
 
-// Interval merges one series' histogram of one second.
-func (m *Memory) Interval(judged bool, i Interval) {
+// Interval merges one series' histogram of the second that began at start.
+func (m *Memory) Interval(start Seconds, judged bool, i Interval) {
 	m.Run.Whole.add(i)
-	if judged {
-		m.Run.Latency.add(i)
+	if !judged {
+		return
 	}
+	m.Run.Latency.add(i)
+	if i.Series.Outcome != OK {
+		return
+	}
+	by := m.Run.PerSecond[i.Series]
+	if by == nil {
+		by = map[Seconds]*hist.Histogram{}
+		m.Run.PerSecond[i.Series] = by
+	}
+	if by[start] == nil {
+		by[start] = hist.New()
+	}
+	by[start].Merge(i.Hist)
 }
 
 func (l Latency) add(i Interval) {

@@ -46,9 +46,12 @@ type Run struct {
 	// seconds' own, and Whole the same over the whole run.
 	Latency Latency
 	Whole   Latency
-	Samples []Sample
-	Errors  []Example
-	Slowest []Slow
+	// PerSecond holds the judged successes' histograms second by second, by the second's
+	// start: a limit that was not counted can still be judged by them.
+	PerSecond map[Series]map[Seconds]*hist.Histogram
+	Samples   []Sample
+	Errors    []Example
+	Slowest   []Slow
 	// Footer is what was known at the end; nil means that the record is partial: the
 	// process died before it could write it.
 	Footer *Footer
@@ -198,6 +201,8 @@ type StepTally struct {
 	Results
 	// NotReached counts the arrivals in which an earlier step had failed.
 	NotReached uint64 `json:"not_reached"`
+	// CompletedOK counts successes by the second in which they ended, unlike the others.
+	CompletedOK uint64 `json:"completed_ok"`
 }
 
 // Second is one closed second (or the shorter rest of a phase). Its histograms are kept apart.
@@ -218,7 +223,6 @@ type Second struct {
 	SlotWait    Lateness               `json:"slot_wait"`
 	Lag         Lateness               `json:"lag"`
 	Connections Connections            `json:"connections"`
-	Renewals    uint64                 `json:"token_renewals,omitempty"`
 	Scenarios   map[string]*LaneSecond `json:"scenarios"`
 }
 
@@ -293,6 +297,7 @@ const (
 	Service  Clock = "service"   // completion minus actual start
 	Lag      Clock = "lag"       // lateness that is the generator's own
 	SlotWait Clock = "slot_wait" // lateness because every slot was busy
+	Beat     Clock = "heartbeat" // lateness of a clock tick in the generator, under no load of its own
 )
 
 // Outcome splits a series.
@@ -316,6 +321,9 @@ type Series struct {
 	Outcome  Outcome
 	Clock    Clock
 }
+
+// Heartbeat is the one series that no scenario has.
+var Heartbeat = Series{Scenario: "generator", Step: All, Outcome: Started, Clock: Beat}
 
 // Tag is the series' name in an interval log.
 func (s Series) Tag() string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"arqload/analysis"
 	"arqload/analysis/observation"
 	"arqload/attack"
 	"arqload/attack/collectors"
@@ -82,15 +84,16 @@ func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr
 		}
 		complain(stderr, err.Error())
 	}
+	defer fmt.Fprintln(stderr, "bundle:", w.Dir()) // the last line, also where the report cannot be written
 	record, err := bundle.Read(w.Dir())
 	if err != nil {
-		return err
+		return &exitError{code: analysis.ExitInvalid, err: err}
 	}
 	j := judge(record, plan.Objectives)
 	if err := errors.Join(j.keep(w.Dir()), j.write(formats, stdout)); err != nil {
-		return err
+		// Code 2 would say that nothing was sent, 0 that there is a report.
+		return &exitError{code: cmp.Or(j.verdict.ExitCode, analysis.ExitInvalid), err: err}
 	}
-	fmt.Fprintln(stderr, "bundle:", w.Dir())
 	if j.verdict.ExitCode != 0 {
 		return &exitError{code: j.verdict.ExitCode}
 	}

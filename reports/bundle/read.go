@@ -31,11 +31,11 @@ func Read(dir string) (*observation.Run, error) {
 	}
 	m.Run.Footer = rf.Footer
 
-	judged := map[int64]bool{} // by start in microseconds, as in the interval log
+	known := map[int64]observation.Second{} // by start in microseconds, as in the interval log
 	b := reader{dir: dir, seals: rf.Files, run: &m.Run}
 	err = errors.Join(
 		readLines(b, SecondsFile, func(s observation.Second) error {
-			judged[s.Start.Duration().Round(time.Microsecond).Microseconds()] = s.Judged
+			known[s.Start.Duration().Round(time.Microsecond).Microseconds()] = observation.Second{Start: s.Start, Judged: s.Judged}
 			return m.Second(s, nil)
 		}),
 		readLines(b, SamplesFile, m.Sample),
@@ -45,7 +45,7 @@ func Read(dir string) (*observation.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.latency(&m, judged); err != nil {
+	if err := b.latency(&m, known); err != nil {
 		return nil, err
 	}
 	return &m.Run, nil
@@ -138,7 +138,7 @@ func (b reader) scan(name string, each func(line []byte) error) error {
 	}
 }
 
-func (b reader) latency(m *observation.Memory, judged map[int64]bool) error {
+func (b reader) latency(m *observation.Memory, known map[int64]observation.Second) error {
 	orphans := 0
 	err := b.scan(LatencyFile, func(line []byte) error {
 		text := strings.TrimSpace(string(line))
@@ -161,12 +161,12 @@ func (b reader) latency(m *observation.Memory, judged map[int64]bool) error {
 		if err != nil {
 			return err
 		}
-		j, known := judged[time.Duration(start*1e9).Round(time.Microsecond).Microseconds()]
-		if !known {
+		s, ok := known[time.Duration(start*1e9).Round(time.Microsecond).Microseconds()]
+		if !ok {
 			orphans++
 			return nil
 		}
-		m.Interval(j, observation.Interval{Series: series, Hist: h})
+		m.Interval(s.Start, s.Judged, observation.Interval{Series: series, Hist: h})
 		return nil
 	})
 	if err != nil {

@@ -1,0 +1,101 @@
+package attack
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"arqload/scenarios"
+)
+
+func emptyScrubber() *scrubber { return newScrubber(&scenarios.Plan{}) }
+
+func TestASecretIsFoundInEveryFormInWhichItIsEchoed(t *testing.T) {
+	for _, secret := range []string{`pa&ss"word1`, `pässwörd9`, `a\b/c%20d`, `<tag>&amp;`, `emoji😀pass`} {
+		s := emptyScrubber()
+		s.add(secret)
+		quoted, _ := json.Marshal(secret)
+		for form, text := range map[string]string{
+			"plain": secret, "JSON": string(quoted), "query": url.QueryEscape(secret), "path": url.PathEscape(secret),
+			"base64": base64.StdEncoding.EncodeToString([]byte(secret)), "JSON without HTML escapes": jsonText(secret, false),
+			"ASCII JSON": ascii(jsonText(secret, false)),
+		} {
+			got := s.clean("you sent: " + text + " today")
+			if strings.Contains(got, strings.Trim(text, `"`)) || !strings.Contains(got, scenarios.Redacted) {
+				t.Errorf("%q as %s: %q", secret, form, got)
+			}
+		}
+	}
+}
+
+func TestWhatIsNamedLikeASecretIsRemovedWhoeverMadeIt(t *testing.T) {
+	for _, text := range []string{
+		`{"access_token":"HIDDEN"}`, `{"jwt":"HIDDEN"}`, `{"session": "HIDDEN"}`, `{"sid":"HIDDEN"}`, `{"pwd":"HIDDEN"}`, `{"credential":"HIDDEN"}`,
+		`{"error":"{\"access_token\":\"HIDDEN\"}"}`, `{"token":["HIDDEN"]}`, `{"token":{"value":"HIDDEN"}}`, `<password>HIDDEN</password>`,
+		`password=HIDDEN&user=u`, `Authorization: Bearer HIDDEN`, `Cookie: HIDDEN`, `bearer HIDDEN`, `eyJhbGciOi.HIDDEN.x`,
+	} {
+		if got := emptyScrubber().clean(text); strings.Contains(got, "HIDDEN") {
+			t.Errorf("%s became %s", text, got)
+		}
+	}
+	for _, text := range []string{`{"error":"no such dialogue"}`, `upstream connect error`, `status 503: overloaded`} {
+		if got := emptyScrubber().clean(text); got != text {
+			t.Errorf("%s became %s", text, got)
+		}
+	}
+}
+
+func TestASecretInsideALongerOneLeavesNoRest(t *testing.T) {
+	for range 50 {
+		s := emptyScrubber()
+		s.add("abcd", "xx-abcd-rest", "rest")
+		if got := s.clean("it is xx-abcd-rest."); got != "it is [redacted]." {
+			t.Fatalf("%q", got)
+		}
+	}
+}
+
+func TestForgottenTokensLeaveNothingBehind(t *testing.T) {
+	s := emptyScrubber()
+	for i := range 1000 {
+		s.add(fmt.Sprintf("token-number-%d", i))
+		if i > 0 {
+			s.forget(fmt.Sprintf("token-number-%d", i-1))
+		}
+	}
+	if len(s.known) > 10 {
+		t.Errorf("%d forms are known of one living token", len(s.known))
+	}
+	s.add("token-number-999") // two sessions hold it
+	s.forget("token-number-999")
+	if got := s.clean("token-number-999"); got != scenarios.Redacted {
+		t.Errorf("a token that one session still holds became %q", got)
+	}
+}
+
+func TestAnExcerptNeverHoldsAPartOfASecret(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		secret := rapid.StringMatching(`[A-Za-z0-9]{12,40}`).Draw(t, "secret")
+		body := strings.Repeat("x", rapid.IntRange(0, 600).Draw(t, "before")) + secret + strings.Repeat("y", 100)
+		s := emptyScrubber()
+		s.add(secret)
+		if got := s.excerpt([]byte(body)); strings.Contains(got, secret[:6]) {
+			t.Fatalf("the excerpt holds a part of %s: %s", secret, got)
+		}
+	})
+}
+
+func TestTheShapeOfAnAnswerHasNoValues(t *testing.T) {
+	got := shape([]byte(`{"jwt":"HIDDEN","n":1,"error":"HIDDEN too"}`))
+	if strings.Contains(got, "HIDDEN") || !strings.Contains(got, `"jwt": string`) || !strings.Contains(got, `"n": number`) {
+		t.Error(got)
+	}
+	if got := shape([]byte("HIDDEN")); strings.Contains(got, "HIDDEN") {
+		t.Error(got)
+	}
+}
