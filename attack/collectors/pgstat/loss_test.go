@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"arqload/analysis/observation"
+	"arqload/attack/attacktest"
 	"arqload/attack/collectors"
 )
 
@@ -81,13 +82,13 @@ func TestAnOldExtensionIsRefusedWithItsUpdate(t *testing.T) {
 }
 
 func TestWhatKeepsItFromOpeningIsSaidWithoutThePassword(t *testing.T) {
-	gone := newProxy(t, "")
+	gone := line(t, "")
 	for _, c := range []struct{ name, dsn, want string }{
 		{"wrong password", with(t, func(u *url.URL) { u.User = url.UserPassword("arq", "planted-secret") }), "check user and password"},
 		{"unknown user", with(t, func(u *url.URL) { u.User = url.UserPassword("nobody", "planted-secret") }), "check user and password"},
 		{"unknown database", with(t, func(u *url.URL) { u.Path = "/nothing" }), "127.0.0.1:" + mustURL(t, server).Port() + "/nothing: "},
 		{"nobody there", "postgres://arq:planted-secret@127.0.0.1:1/arq", "is PostgreSQL running there"},
-		{"closes at once", "postgres://arq:planted-secret@" + gone.addr() + "/arq", gone.addr() + "/arq"},
+		{"closes at once", "postgres://arq:planted-secret@" + gone.Addr() + "/arq", gone.Addr() + "/arq"},
 		{"key=value form", "host=127.0.0.1 port=1 user=arq password=planted-secret dbname=arq", "127.0.0.1:1/arq"},
 		{"no URL", "postgres://arq:planted-secret/%zz@host/arq", "percent-encoded"},
 		{"another scheme", "mysql://arq:planted-secret@host/arq", "postgres://user:password@host"},
@@ -110,10 +111,10 @@ func TestWhatKeepsItFromOpeningIsSaidWithoutThePassword(t *testing.T) {
 }
 
 // behind returns the address of the scratch database through a proxy.
-func behind(t *testing.T, dsn string) (*proxy, string) {
+func behind(t *testing.T, dsn string) (*attacktest.Line, string) {
 	u := mustURL(t, dsn)
-	p := newProxy(t, u.Host)
-	u.Host = p.addr()
+	p := line(t, u.Host)
+	u.Host = p.Addr()
 	return p, u.String()
 }
 
@@ -124,18 +125,18 @@ func TestACutLineIsAnErrorSampleAndThenRecovers(t *testing.T) {
 	c := open(t, line)
 	before := sample(t, c, first)
 	exec(t, app, "select 1")
-	p.lead("")
+	p.Lead("")
 	for range 3 {
 		start := time.Now()
 		_, err := c.Sample(t.Context(), edge)
-		if err == nil || !strings.Contains(err.Error(), p.addr()) {
+		if err == nil || !strings.Contains(err.Error(), p.Addr()) {
 			t.Errorf("a sample over a cut line: %v", err)
 		}
 		if d := time.Since(start); d > time.Second {
 			t.Errorf("the failure took %v", d)
 		}
 	}
-	p.lead(mustURL(t, dsn).Host)
+	p.Lead(mustURL(t, dsn).Host)
 	after := sample(t, c, final)
 	if got := calls(before, after); got["select 1"]+got["select $1"] != 1 || after.Reading != 2 || !after.Postmaster.Equal(before.Postmaster) {
 		t.Errorf("after recovery calls = %v in reading %d, want the one call and reading 2: nothing is lost by failed samples", got, after.Reading)
@@ -150,7 +151,7 @@ func TestALineThatIsReplacedBetweenSamplesIsNoError(t *testing.T) {
 	p, line := behind(t, dsn)
 	c := open(t, line)
 	sample(t, c, first)
-	p.lead(mustURL(t, dsn).Host)
+	p.Lead(mustURL(t, dsn).Host)
 	sample(t, c, edge)
 }
 

@@ -173,13 +173,13 @@ func TestWhatKeepsItFromOpeningIsSaidWithoutThePassword(t *testing.T) {
 	}
 	defer admin.Do(context.Background(), "ACL", "DELUSER", "blind")
 	host := strings.TrimSuffix(strings.TrimPrefix(server, "redis://"), "/0")
-	closed := newProxy(t, "")
+	closed := line(t, "")
 	for _, c := range []struct{ name, url, want string }{
 		{"wrong password", "redis://blind:planted-secret-2@" + host, "check user and password"},
 		{"not allowed to run INFO", "redis://blind:planted-secret@" + host, "ACL SETUSER blind +info"},
 		{"nobody there", "redis://u:planted-secret@127.0.0.1:1", "is Redis running there"},
 		{"one of two is not there", server + ",127.0.0.1:1", "127.0.0.1:1"},
-		{"closes at once", "redis://u:planted-secret@" + closed.addr(), closed.addr()},
+		{"closes at once", "redis://u:planted-secret@" + closed.Addr(), closed.Addr()},
 		{"no URL", "redis://u:planted-secret/@" + host, "percent-encoded"},
 		{"another scheme", "http://u:planted-secret@" + host, "redis://user:password@host:6379"},
 	} {
@@ -199,10 +199,10 @@ func TestWhatKeepsItFromOpeningIsSaidWithoutThePassword(t *testing.T) {
 
 func TestACutLineIsAnErrorSampleAndThenRecovers(t *testing.T) {
 	host := strings.TrimSuffix(strings.TrimPrefix(server, "redis://"), "/0")
-	p := newProxy(t, host)
-	c := open(t, "redis://"+p.addr())
+	p := line(t, host)
+	c := open(t, "redis://"+p.Addr())
 	before := sample(t, c).Nodes[0]
-	p.lead("")
+	p.Lead("")
 	for range 3 {
 		start := time.Now()
 		if _, err := c.Sample(t.Context(), collectors.Tick{}); err == nil {
@@ -212,7 +212,7 @@ func TestACutLineIsAnErrorSampleAndThenRecovers(t *testing.T) {
 			t.Errorf("the failure took %v", d)
 		}
 	}
-	p.lead(host)
+	p.Lead(host)
 	deadline := time.Now().Add(5 * time.Second)
 	for {
 		data, err := c.Sample(t.Context(), collectors.Tick{})
@@ -231,9 +231,9 @@ func TestACutLineIsAnErrorSampleAndThenRecovers(t *testing.T) {
 
 func TestALineThatIsReplacedBetweenSamplesIsNoError(t *testing.T) {
 	host := strings.TrimSuffix(strings.TrimPrefix(server, "redis://"), "/0")
-	p := newProxy(t, host)
-	c := open(t, "redis://"+p.addr())
-	p.lead(host)
+	p := line(t, host)
+	c := open(t, "redis://"+p.Addr())
+	p.Lead(host)
 	if _, err := c.Sample(t.Context(), collectors.Tick{}); err != nil {
 		t.Errorf("a stale connection was not replaced: %v", err)
 	}
@@ -241,11 +241,11 @@ func TestALineThatIsReplacedBetweenSamplesIsNoError(t *testing.T) {
 
 func TestOneOfTwoNodesLostIsVisibleBesideTheOther(t *testing.T) {
 	host := strings.TrimSuffix(strings.TrimPrefix(server, "redis://"), "/0")
-	p := newProxy(t, host)
-	c := open(t, server+","+p.addr())
-	p.lead("")
+	p := line(t, host)
+	c := open(t, server+","+p.Addr())
+	p.Lead("")
 	s := sample(t, c)
-	if len(s.Nodes) != 2 || s.Nodes[0].Error != "" || s.Nodes[1].Error == "" || s.Nodes[1].Address != p.addr() {
+	if len(s.Nodes) != 2 || s.Nodes[0].Error != "" || s.Nodes[1].Error == "" || s.Nodes[1].Address != p.Addr() {
 		t.Errorf("nodes = %+v, want the second one with an error", s.Nodes)
 	}
 }
