@@ -350,6 +350,9 @@ func (d *drive) footer(interrupted bool, stopped, ended time.Duration) observati
 		Renewals: observation.Renewals{OK: d.sessions.renewedOK.Load(), Failed: d.sessions.renewedFailed.Load()},
 	}
 	d.book.footer(&f)
+	if !interrupted {
+		ended = d.plan.Duration() // the schedule goes on after its last arrival
+	}
 	f.Ended = max(f.Ended, observation.Seconds(min(ended, d.plan.Duration())))
 	if interrupted {
 		f.StoppedAt = observation.Seconds(stopped)

@@ -50,7 +50,7 @@ func (t *text) heading(s string) {
 
 // entry writes a label and what is said under it.
 func (t *text) entry(label, format string, args ...any) {
-	t.paragraph(fmt.Sprintf("  %-10s ", label), fmt.Sprintf(format, args...))
+	t.paragraph(fmt.Sprintf("  %-11s ", label), fmt.Sprintf(format, args...))
 }
 
 // paragraph writes text wrapped at the width, each further line under the first word. The
