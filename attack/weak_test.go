@@ -67,13 +67,11 @@ func TestOverloadIsTheSystemsFaultAndLosesNothing(t *testing.T) {
 load: [{scenario: auth, rate: 1000/s}]
 limits: {in_flight: 200, timeout: 5s, max_lag: 2s}
 phases: [{name: steady, duration: 20s}]
-objectives: [throughput >= 1000/s]
-`)
-	var memory runtime.MemStats
+objectives: [throughput >= 1000/s, p25 < 20s]
+`) // the second gives the generator 2 s of lag: this test may share its machine with others
 	began := time.Now()
 	s := watched(t, p)
 	took := time.Since(began)
-	runtime.ReadMemStats(&memory)
 	v := analysis.Judge(s, p.Objectives)
 	g := s.Generator
 	t.Logf("%v; ok/s %.0f, shed %d, lag p99 %v, slot wait p99 %v, heap %d MB", took, float64(s.Total.CompletedOK)/20, g.Shed, quantile(g.Lag), quantile(g.SlotWait), s.Self.HeapMax>>20)
