@@ -167,6 +167,9 @@ func (s *Summary) judgeProportion(r *Result) {
 	if straddling := b.high - b.low - b.own; !b.exact && straddling > 0 {
 		scope += fmt.Sprintf("; no exact counter of this limit was kept: %d arrivals of its histogram bucket count against either verdict", straddling)
 	}
+	if o.Metric == scenarios.MetricQuantile && r.Observed == nil {
+		scope += fmt.Sprintf("; the %s itself lies among the failures and has no value", o.Name)
+	}
 	if b.own > 0 {
 		scope += fmt.Sprintf("; %d arrivals that the generator itself gave up count against either verdict", b.own)
 	}

@@ -22,6 +22,8 @@ type Summary struct {
 	Phases      []PhaseSummary
 	Connections observation.Connections
 	Addresses   map[string]uint64 // HTTP requests by remote address, whole run
+	Sessions    int               // prepared before the load
+	Renewals    observation.Renewals
 	Database    Database
 	Cache       Cache
 	Self        Self
@@ -94,7 +96,7 @@ func Summarize(run *observation.Run) *Summary {
 	s := &Summary{Header: run.Header, Scenarios: map[string]*ScenarioSummary{}, Partial: run.Footer == nil,
 		Errors: run.Errors, Slowest: run.Slowest, Warnings: append([]string(nil), run.Warnings...)}
 	if f := run.Footer; f != nil {
-		s.Interrupted, s.Addresses = f.Interrupted, f.Addresses
+		s.Interrupted, s.Addresses, s.Sessions, s.Renewals = f.Interrupted, f.Addresses, f.Sessions, f.Renewals
 		s.Warnings = append(s.Warnings, footerWarnings(f)...)
 	}
 	for _, l := range run.Header.Lanes {

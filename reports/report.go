@@ -51,6 +51,14 @@ type Run struct {
 	Environment map[string]string `json:"environment"`
 	Interrupted bool              `json:"interrupted"`
 	Partial     bool              `json:"partial"`
+	Sessions    Sessions          `json:"sessions"`
+}
+
+// Sessions counts what was prepared and kept alive beside the load, in no judged number.
+type Sessions struct {
+	Prepared       int    `json:"prepared"`
+	Renewed        uint64 `json:"renewed"`
+	RenewalsFailed uint64 `json:"renewals_failed"`
 }
 
 // Generator says how well the schedule was kept, and by whose fault it was not.
@@ -190,7 +198,8 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 	r := &Report{
 		Schema: Schema, Verdict: v.Judgement, ExitCode: v.ExitCode, Reasons: v.Reasons, Warnings: s.Warnings,
 		Run: Run{ID: h.ID, Name: h.Name, StartedAt: h.StartedAt.Format(time.RFC3339Nano), DurationS: s.Duration.Seconds(), JudgedS: s.Judged.Seconds(),
-			ToolVersion: h.ToolVersion, PlanSHA256: h.PlanSHA256, Environment: h.Environment, Interrupted: s.Interrupted, Partial: s.Partial},
+			ToolVersion: h.ToolVersion, PlanSHA256: h.PlanSHA256, Environment: h.Environment, Interrupted: s.Interrupted, Partial: s.Partial,
+			Sessions: Sessions{Prepared: s.Sessions, Renewed: s.Renewals.OK, RenewalsFailed: s.Renewals.Failed}},
 		Generator: generator(s, objectives),
 		Total:     population(&s.Total, s.Judged, false),
 		Scenarios: map[string]*Scenario{},

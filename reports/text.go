@@ -103,6 +103,9 @@ func (t *text) measurement() {
 	t.entry("arrivals", "%d planned = %d sent + %d shed + %d canceled (judged); %d planned in the whole run", g.Planned, g.Sent, g.Shed, g.Canceled, g.Whole.Planned)
 	if g.Lag.Max != nil {
 		t.entry("lag", "%s: the generator's own lateness (p99 may be %s)", g.Lag.words(), secs(g.LagLimitS))
+		if g.Heartbeat.Max != nil {
+			t.entry("heartbeat", "%s: how late a fixed tick came in the generator's process", g.Heartbeat.words())
+		}
 		t.entry("slot wait", "%s: waiting for the system, part of response time", g.SlotWait.words())
 	}
 	t.entry("in flight", "%d at most, %d waiting at most", g.InFlightMax, g.BacklogMax)

@@ -73,10 +73,10 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		if exit.err == nil {
 			return code
 		}
-	case ctx.Err() != nil:
-		code = analysis.ExitInterrupted
 	case attack.IsUnprepared(err):
 		code = exitUnprepared
+	case ctx.Err() != nil:
+		code = analysis.ExitInterrupted
 	}
 	complain(stderr, err.Error())
 	return code
