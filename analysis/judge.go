@@ -159,8 +159,9 @@ func (s *Summary) judgeProportion(r *Result) {
 	s.ownUnit(r, p, isStep, b, phi, inside, outside)
 	scope := ""
 	switch {
+	case b.high == 0 && inside:
+		scope = fmt.Sprintf("; holds if failures come in clusters of at most %.0f", max(1, math.Floor(n*limit/3)))
 	case b.high == 0:
-		scope = fmt.Sprintf("; holds if failures come in clusters of at most %.0f", math.Floor(n*limit/3))
 	case !known:
 		scope = fmt.Sprintf("; independence assumed: %d batches of whole judged seconds do not show the dispersion", batches)
 	}

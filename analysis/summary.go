@@ -266,7 +266,7 @@ func footerWarnings(f *observation.Footer) []string {
 		w = append(w, fmt.Sprintf("the wall clock moved %s against the monotonic clock during the run: times of day in other systems' logs do not line up", d.Round(time.Millisecond)))
 	}
 	if f.Retried > 0 {
-		w = append(w, fmt.Sprintf("%d requests were sent again by the HTTP library on a fresh connection because the kept one was closed before anything was written", f.Retried))
+		w = append(w, fmt.Sprintf("the HTTP library sent %s again on a fresh connection because the kept one was closed before anything was written", plural(f.Retried, "request")))
 	}
 	if f.Renewals.Failed > 0 {
 		w = append(w, fmt.Sprintf("%d token renewals failed", f.Renewals.Failed))

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/url"
 	"regexp"
 	"slices"
@@ -50,6 +51,9 @@ type scrubber struct {
 func newScrubber(p *scenarios.Plan) *scrubber {
 	s := &scrubber{known: map[string]int{}}
 	s.add(p.Secrets()...)
+	if !p.System.Password.IsZero() {
+		s.add(p.System.Username + ":" + p.System.Password.Reveal()) // as Basic authentication encodes it
+	}
 	return s
 }
 
@@ -80,17 +84,27 @@ func (s *scrubber) forget(values ...string) {
 }
 
 // forms returns a secret as it is, and as JSON (with and without HTML and Unicode
-// escapes), URLs and base64 write it; each once.
+// escapes, also inside a JSON string), HTML, URLs and base64 write it; each once.
 func forms(v string) []string {
 	if len(v) < secretLeast {
 		return nil
 	}
-	html, plain := jsonText(v, true), jsonText(v, false)
-	all := []string{v, html, plain, ascii(html), ascii(plain), url.QueryEscape(v), url.PathEscape(v),
+	all := []string{v, html.EscapeString(v),
 		base64.StdEncoding.EncodeToString([]byte(v)), base64.RawStdEncoding.EncodeToString([]byte(v)), base64.RawURLEncoding.EncodeToString([]byte(v))}
+	for _, escaped := range []string{url.QueryEscape(v), url.PathEscape(v)} {
+		all = append(all, escaped, percent.ReplaceAllStringFunc(escaped, strings.ToLower))
+	}
+	for _, once := range []string{jsonText(v, true), jsonText(v, false)} {
+		for _, text := range []string{once, ascii(once)} {
+			all = append(all, text, jsonText(text, true), jsonText(text, false))
+		}
+	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
+
+// percent finds an encoded byte of a URL; some write its digits in lower case.
+var percent = regexp.MustCompile(`%[0-9A-F]{2}`)
 
 // jsonText is a string as JSON writes it, without its quotes.
 func jsonText(v string, escapeHTML bool) string {

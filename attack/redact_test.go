@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/url"
 	"strings"
 	"testing"
@@ -23,7 +24,9 @@ func TestASecretIsFoundInEveryFormInWhichItIsEchoed(t *testing.T) {
 		for form, text := range map[string]string{
 			"plain": secret, "JSON": string(quoted), "query": url.QueryEscape(secret), "path": url.PathEscape(secret),
 			"base64": base64.StdEncoding.EncodeToString([]byte(secret)), "JSON without HTML escapes": jsonText(secret, false),
-			"ASCII JSON": ascii(jsonText(secret, false)),
+			"ASCII JSON": ascii(jsonText(secret, false)), "HTML": html.EscapeString(secret),
+			"lower-case percent":    percent.ReplaceAllStringFunc(url.QueryEscape(secret), strings.ToLower),
+			"JSON in a JSON string": jsonText(jsonText(secret, true), true),
 		} {
 			got := s.clean("you sent: " + text + " today")
 			if strings.Contains(got, strings.Trim(text, `"`)) || !strings.Contains(got, scenarios.Redacted) {

@@ -191,24 +191,20 @@ func TestAnyRecordHasAReport(t *testing.T) {
 			run.Footer = &observation.Footer{Ended: sec(9)}
 		}
 		run.Latency, run.Whole = observation.Latency{}, observation.Latency{}
+		run.Header.Counters = []observation.Counter{{Over: ">=200ms", Limit: sec(0.2)}}
 		for s := range rapid.IntRange(0, 14).Draw(rt, "seconds") {
 			l := observation.LaneSecond{Requests: count.Draw(rt, "requests"), CompletedOK: count.Draw(rt, "completed")}
 			l.Planned, l.Sent, l.Shed, l.OK = count.Draw(rt, "planned"), count.Draw(rt, "sent"), count.Draw(rt, "shed"), count.Draw(rt, "ok")
 			for range rapid.IntRange(0, 4).Draw(rt, "failures") {
 				l.Fail(rapid.SampledFrom(observation.Classes()).Draw(rt, "class"))
 			}
+			l.Over = map[string]uint64{">=200ms": count.Draw(rt, "over")}
 			l.Steps = map[string]*observation.StepTally{"token": {Results: l.Results, NotReached: count.Draw(rt, "not reached")}}
 			run.Seconds = append(run.Seconds, observation.Second{Start: sec(float64(s)), Length: length.Draw(rt, "length"), Phase: "steady", Judged: rapid.Bool().Draw(rt, "judged"),
 				Tally: l.Tally, Requests: l.Requests, CompletedOK: l.CompletedOK, Scenarios: map[string]*observation.LaneSecond{"auth": &l}})
 		}
-		var judged uint64
-		for _, s := range run.Seconds {
-			if s.Judged {
-				judged += s.OK
-			}
-		}
 		h := hist.New()
-		for range rapid.Uint64Range(0, min(judged, 30)).Draw(rt, "answers") {
+		for range rapid.IntRange(0, 30).Draw(rt, "answers") {
 			h.Record(rapid.SampledFrom([]time.Duration{0, 1, 999, 1e6, 1e9, 1e13, 1e17}).Draw(rt, "took"))
 		}
 		run.Latency[observation.Series{Scenario: "auth", Step: observation.All, Outcome: observation.OK, Clock: observation.Response}] = h

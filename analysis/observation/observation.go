@@ -23,7 +23,7 @@ type Seconds time.Duration
 // Duration returns s as a time.Duration.
 func (s Seconds) Duration() time.Duration { return time.Duration(s) }
 
-// MarshalJSON writes seconds as a float; nanoseconds survive the round trip up to 104 days.
+// MarshalJSON writes seconds as a float; nanoseconds survive the round trip up to 24 days.
 func (s Seconds) MarshalJSON() ([]byte, error) {
 	return json.Marshal(time.Duration(s).Seconds())
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"net/http/httptest"
@@ -26,6 +27,8 @@ import (
 
 	"arqload/attack/attacktest"
 )
+
+var update = flag.Bool("update", false, "rewrite the files that the scripts compare with")
 
 // TestTheCommandLine runs testdata/cli/*.txtar. Beside testscript's own commands they have:
 //
@@ -51,6 +54,7 @@ func TestTheCommandLine(t *testing.T) {
 		Dir:                 "testdata/cli",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
 		Setup: func(e *testscript.Env) error {
 			e.Values[stateKey{}] = &state{}
 			e.Vars = append(e.Vars, noSleep)

@@ -53,6 +53,7 @@ func Open(ctx context.Context, urls string) (*Collector, error) {
 	if err != nil {
 		return nil, err
 	}
+	quiet()
 	c := &Collector{}
 	for _, o := range options {
 		c.nodes = append(c.nodes, newNode(o))
@@ -68,6 +69,15 @@ func Open(ctx context.Context, urls string) (*Collector, error) {
 	}
 	return c, nil
 }
+
+// quiet keeps the driver from writing its own lines to stderr, in the middle of a report:
+// what it has to say comes back as an error too. Its logger can only be set for the whole
+// process.
+var quiet = sync.OnceFunc(func() { redis.SetLogger(silent{}) })
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
 
 func parse(urls string) ([]*redis.Options, error) {
 	var all []*redis.Options
