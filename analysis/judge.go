@@ -24,17 +24,20 @@ const (
 // Result is one objective, judged. Values are in the metric's own unit; a nil one has no
 // value, and Reason says why.
 type Result struct {
-	Objective      scenarios.Objective
-	Outcome        Outcome
-	Reason         string
-	Observed       *float64
-	Low, High      *float64 // one-sided bounds, each at Confidence
-	Samples        uint64   // arrivals, calls, seconds or statements, as the metric has it
-	Bad            uint64   // of Samples
-	BadShare       float64
-	BadLow         float64 // bounds on the bad share
-	BadHigh        float64
-	Phi            float64 // dispersion by which counts were divided; 1: none
+	Objective scenarios.Objective
+	Outcome   Outcome
+	Reason    string
+	Observed  *float64
+	Low, High *float64 // one-sided bounds, each at Confidence
+	Samples   uint64   // arrivals, calls, seconds or statements, as the metric has it
+	Bad       uint64   // of Samples
+	BadShare  float64
+	BadLow    float64 // bounds on the bad share
+	BadHigh   float64
+	Phi       float64 // dispersion by which counts were divided; 1: none
+	// Cluster is the scope of a proof that saw nothing bad: it holds if failures come in
+	// clusters of at most so many. 0: the proof does not depend on it.
+	Cluster        uint64
 	MissingSeconds float64 // how much longer the run would have to be; 0: not known
 }
 
@@ -160,9 +163,10 @@ func (s *Summary) judgeProportion(r *Result) {
 	scope := ""
 	switch {
 	case b.high == 0 && inside:
-		scope = fmt.Sprintf("; holds if failures come in clusters of at most %.0f", max(1, math.Floor(n*limit/3)))
+		r.Cluster = uint64(max(1, math.Floor(n*limit/3)))
+		scope = fmt.Sprintf("; holds if failures come in clusters of at most %d", r.Cluster)
 	case b.high == 0:
-	case !known:
+	case !known && b.high < b.all:
 		scope = fmt.Sprintf("; independence assumed: %d batches of whole judged seconds do not show the dispersion", batches)
 	}
 	if straddling := b.high - b.low - b.own; !b.exact && straddling > 0 {

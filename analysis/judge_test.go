@@ -281,3 +281,66 @@ func TestAHeldUpGeneratorIsInvalid(t *testing.T) {
 		t.Errorf("verdict %s: %v", v.Judgement, v.Reasons)
 	}
 }
+
+func TestALateGeneratorDoesNotHideWhatTheSystemAnswered(t *testing.T) {
+	judge := func(class observation.Class) Verdict {
+		s := newSim()
+		late := hist.New()
+		for range 60 {
+			s.second(times(900, 0), map[observation.Class]uint64{class: 100}, 0)
+		}
+		late.RecordN(time.Second, 3000)
+		s.m.Interval(0, true, observation.Interval{Series: observation.Heartbeat, Hist: late})
+		return s.judge(t, "error_rate < 0.05%")
+	}
+	v := judge(observation.HTTP5xx)
+	if v.Judgement != Invalid || !strings.Contains(strings.Join(v.Reasons, "\n"), "the system's own answers disprove it") {
+		t.Errorf("10%% of 500s: %s, %v", v.Judgement, v.Reasons)
+	}
+	v = judge(observation.Timeout)
+	if v.Judgement != Invalid || !strings.Contains(strings.Join(v.Reasons, "\n"), "cannot be trusted") {
+		t.Errorf("10%% of timeouts, which a late generator may make itself: %s, %v", v.Judgement, v.Reasons)
+	}
+}
+
+func TestTheLagLimitIsATenthOfTheTightestResponseTime(t *testing.T) {
+	limit := func(texts ...string) time.Duration {
+		var list []scenarios.Objective
+		for _, text := range texts {
+			o, err := scenarios.ParseObjective(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, o)
+		}
+		return LagLimit(list)
+	}
+	if got := limit("p99 < 2s", "p50 < 200ms", "db_query_p99 < 5ms", "conversation/message.p95 < 8ms"); got != 20*time.Millisecond {
+		t.Errorf("%v, want 20ms: a step's time holds no lag, a query's neither", got)
+	}
+	if got := limit("message.p95 < 100ms"); got != 10*time.Millisecond {
+		t.Errorf("%v, want 10ms", got)
+	}
+	if got := limit("error_rate < 1%"); got != 20*time.Millisecond {
+		t.Errorf("%v, want 20ms where there is none", got)
+	}
+}
+
+func TestSpansSayWhenFailuresWerePlanned(t *testing.T) {
+	s := newSim()
+	for i := range 20 {
+		errs := map[observation.Class]uint64{}
+		switch i {
+		case 4:
+			errs[observation.HTTP5xx] = 3
+		case 6:
+			errs[observation.HTTP5xx] = 9
+		}
+		s.second(times(10, 0), errs, 0)
+	}
+	_ = s.m.End(observation.Footer{})
+	got := Summarize(&s.m.Run).Total.Spans()[observation.HTTP5xx]
+	if want := (Span{Count: 12, First: 4 * time.Second, Last: 7 * time.Second, Worst: 6 * time.Second, WorstCount: 9}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}

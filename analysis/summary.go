@@ -59,6 +59,37 @@ type Population struct {
 	seconds           []second
 }
 
+// Span says when failures of one class were planned, in judged time.
+type Span struct {
+	Count       uint64
+	First, Last time.Duration // begin of the first and end of the last second that has some
+	Worst       time.Duration // begin of the second that has most
+	WorstCount  uint64
+}
+
+// Spans returns when the population's failures were planned, by class.
+func (p *Population) Spans() map[observation.Class]Span {
+	spans := map[observation.Class]Span{}
+	for _, sec := range p.seconds {
+		for class, n := range sec.tally.Errors {
+			if n == 0 {
+				continue
+			}
+			s, ok := spans[class]
+			if !ok {
+				s.First = sec.start.Duration()
+			}
+			s.Count += n
+			s.Last = sec.start.Duration() + sec.length
+			if n > s.WorstCount {
+				s.Worst, s.WorstCount = sec.start.Duration(), n
+			}
+			spans[class] = s
+		}
+	}
+	return spans
+}
+
 // second is a population's part of one judged second.
 type second struct {
 	start     observation.Seconds

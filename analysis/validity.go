@@ -17,12 +17,13 @@ const (
 	maxCPU      = 0.90 // of min(GOMAXPROCS, quota), over any 5 s judged
 )
 
-// LagLimit is what the generator's own lag at p99 may be: a tenth of the tightest
-// latency limit, 20 ms where there is none.
+// LagLimit is what the generator's own lag at p99 may be: a tenth of the tightest limit on
+// a response time, 20 ms where there is none. A step's service time begins at its send and
+// holds no lag, so limits on steps do not count.
 func LagLimit(objectives []scenarios.Objective) time.Duration {
 	limit := time.Duration(0)
 	for _, o := range objectives {
-		if o.Metric != scenarios.MetricQuantile {
+		if _, step := o.Target(); o.Metric != scenarios.MetricQuantile || step != "" {
 			continue
 		}
 		if l := time.Duration(lagShare * float64(o.LimitDuration())); limit == 0 || l < limit {

@@ -3,6 +3,7 @@ package analysis
 import (
 	"fmt"
 
+	"arqload/analysis/observation"
 	"arqload/scenarios"
 )
 
@@ -51,6 +52,10 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 		switch {
 		case !o.Required:
 			unmet = append(unmet, "not required: "+text)
+		case r.Outcome == Missed && len(invalid) > 0 && s.answeredBadly(o):
+			missed = append(missed, "whatever the generator's part, the system's own answers disprove it: "+text)
+		case r.Outcome == Missed && len(invalid) > 0:
+			missed = append(missed, "as measured, which cannot be trusted: "+text)
 		case r.Outcome == Missed:
 			missed = append(missed, text)
 		default:
@@ -74,9 +79,6 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 	switch {
 	case len(invalid) > 0:
 		v.Judgement, v.ExitCode = Invalid, ExitInvalid
-		for i, m := range missed {
-			missed[i] = "as measured, which cannot be trusted: " + m
-		}
 	case len(missed) > 0:
 		v.Judgement, v.ExitCode = Fail, ExitFail
 	case len(open) > 0 || len(stopped) > 0:
@@ -99,6 +101,25 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 			required(objectives), Confidence*100, sound)}, v.Reasons...)
 	}
 	return v
+}
+
+// answeredBadly reports whether an objective on failures is missed by what the system
+// itself answered, alone: a late generator makes no 500.
+func (s *Summary) answeredBadly(o scenarios.Objective) bool {
+	if len(s.Damage) > 0 || o.Metric != scenarios.MetricErrorRate && o.Metric != scenarios.MetricAvailability {
+		return false
+	}
+	p, _ := s.population(o)
+	if p == nil {
+		return false
+	}
+	n := p.Errors[observation.HTTP5xx]
+	if o.Metric == scenarios.MetricErrorRate {
+		n += p.Errors[observation.HTTP3xx] + p.Errors[observation.HTTP4xx] + p.Errors[observation.HTTP429] + p.Errors[observation.Expectation]
+	}
+	phi, _, _ := s.dispersion(o, p)
+	lower, _ := Bounds(float64(n)/phi, float64(p.OK+p.Failed)/phi, Confidence)
+	return lower > LimitShare(o)
 }
 
 func required(objectives []scenarios.Objective) int {

@@ -10,18 +10,19 @@ import (
 
 // Database is what PostgreSQL told about itself in the judged time.
 type Database struct {
-	Available      bool           `json:"available"`
-	Reason         string         `json:"reason"` // why not, or why no statements
-	Version        string         `json:"version"`
-	Name           string         `json:"name"`
-	Statements     []Statement    `json:"statements"`
-	QueryP99       QueryClaim     `json:"query_p99"`
-	Commits        int64          `json:"commits"`
-	Rollbacks      int64          `json:"rollbacks"`
-	BlocksHit      int64          `json:"blocks_hit"`
-	BlocksRead     int64          `json:"blocks_read"`
-	TempBytes      int64          `json:"temp_bytes"`
-	Deadlocks      int64          `json:"deadlocks"`
+	Available  bool        `json:"available"`
+	Reason     string      `json:"reason"` // why not, or why no statements
+	Version    string      `json:"version"`
+	Name       string      `json:"name"`
+	Statements []Statement `json:"statements"`
+	QueryP99   QueryClaim  `json:"query_p99"`
+	// Of pg_stat_database; null where its counters do not span the judged time.
+	Commits        *int64         `json:"commits"`
+	Rollbacks      *int64         `json:"rollbacks"`
+	BlocksHit      *int64         `json:"blocks_hit"`
+	BlocksRead     *int64         `json:"blocks_read"`
+	TempBytes      *int64         `json:"temp_bytes"`
+	Deadlocks      *int64         `json:"deadlocks"`
 	Sessions       map[string]int `json:"sessions_max"` // by state, the most seen at once
 	ConnectionsMax int            `json:"connections_max"`
 	MaxConnections int            `json:"max_connections"`
@@ -104,11 +105,14 @@ func database(s *analysis.Summary, objectives []scenarios.Objective) Database {
 	d := s.Database
 	out := Database{
 		Available: d.Available, Reason: d.Reason, Version: d.Version, Name: d.Name, Statements: []Statement{},
-		Commits: d.Counters.Commits, Rollbacks: d.Counters.Rollbacks, BlocksHit: d.Counters.BlocksHit, BlocksRead: d.Counters.BlocksRead,
-		TempBytes: d.Counters.TempBytes, Deadlocks: d.Counters.Deadlocks, Sessions: map[string]int{},
+		Sessions:       map[string]int{},
 		ConnectionsMax: d.ConnectionsMax, MaxConnections: d.MaxConnections,
 		SampleMeanS: d.SampleMean.Seconds(), SampleMaxS: d.SampleMax.Seconds(), Samples: d.Samples, Gaps: list(d.Gaps),
 		QueryP99: claim(d, objectives),
+	}
+	if c := d.Counters; c.OK {
+		out.Commits, out.Rollbacks, out.BlocksHit, out.BlocksRead = &c.Commits, &c.Rollbacks, &c.BlocksHit, &c.BlocksRead
+		out.TempBytes, out.Deadlocks = &c.TempBytes, &c.Deadlocks
 	}
 	if d.Available && !d.StatementsOK {
 		out.Reason = d.StatementsReason
@@ -188,10 +192,14 @@ func (t *text) database() {
 	q := d.QueryP99
 	t.entry("queries", "p%s %s: %s", trimFloat(q.Quantile*100), q.Claim, q.Reason)
 	if q.UpperS != nil {
-		t.entry("", "proved to be at most %s", secs(*q.UpperS))
+		t.entry("", "p%s is proved to be at most %s", trimFloat(q.Quantile*100), secs(*q.UpperS))
 	}
-	t.entry("work", "%d commits, %d rollbacks, %d deadlocks; %d blocks from shared buffers, %d read, %s of temporary files",
-		d.Commits, d.Rollbacks, d.Deadlocks, d.BlocksHit, d.BlocksRead, bytes(d.TempBytes))
+	if d.Commits != nil {
+		t.entry("work", "%d commits, %d rollbacks, %d deadlocks; %d blocks from shared buffers, %d read, %s of temporary files",
+			*d.Commits, *d.Rollbacks, *d.Deadlocks, *d.BlocksHit, *d.BlocksRead, bytes(*d.TempBytes))
+	} else {
+		t.entry("work", "not known: the counters do not span the judged time")
+	}
 	t.entry("sessions", "%d at most of %d%s", d.ConnectionsMax, d.MaxConnections, states(d.Sessions))
 	t.entry("sampling", "%d samples, %s each on average, %s at most", d.Samples, secs(d.SampleMeanS), secs(d.SampleMaxS))
 	if len(d.Statements) > 0 {

@@ -153,6 +153,9 @@ func oneSecond(s int) (observation.Second, []observation.Interval) {
 		o.Phase, o.Judged = "warm-up", false
 	}
 	for _, l := range o.Scenarios {
+		for _, step := range l.Steps {
+			step.CompletedOK = step.OK
+		}
 		o.Tally.Add(&l.Tally)
 		o.Requests += l.Requests
 		o.CompletedOK += l.CompletedOK

@@ -28,6 +28,7 @@ type Report struct {
 	Generator  Generator            `json:"generator"`
 	Objectives []Objective          `json:"objectives"`
 	Total      Population           `json:"total"`
+	Failures   []Failure            `json:"failures"` // by class, in judged time
 	Scenarios  map[string]*Scenario `json:"scenarios"`
 	Phases     []Phase              `json:"phases"`
 	Transport  Transport            `json:"transport"`
@@ -123,7 +124,8 @@ type Objective struct {
 	Phi            float64          `json:"phi"`
 	Confidence     float64          `json:"confidence"`
 	Samples        uint64           `json:"samples"`
-	MissingSeconds float64          `json:"missing_s"` // how much longer the run would have to be; 0: not known
+	Cluster        uint64           `json:"cluster_max"` // a proof that saw nothing bad holds if failures come in clusters of at most so many; 0: it does not depend on it
+	MissingSeconds float64          `json:"missing_s"`   // how much longer the run would have to be; 0: not known
 	Verdict        analysis.Outcome `json:"verdict"`
 	Reason         string           `json:"reason"`
 
@@ -146,6 +148,27 @@ type Population struct {
 	ResponseTime *Latency                     `json:"response_time,omitempty"` // not of a step
 	ServiceTime  *Latency                     `json:"service_time"`
 	Errors       map[observation.Class]uint64 `json:"errors"`
+}
+
+// Failure says when arrivals failed in one way: by the seconds of their planned start.
+type Failure struct {
+	Class      observation.Class `json:"class"`
+	Count      uint64            `json:"count"`
+	FirstS     float64           `json:"first_s"` // begin of the first second that has some
+	LastS      float64           `json:"last_s"`  // end of the last one
+	WorstS     float64           `json:"worst_s"` // begin of the one that has most
+	WorstCount uint64            `json:"worst_count"`
+}
+
+func failures(p *analysis.Population) []Failure {
+	out := []Failure{}
+	spans := p.Spans()
+	for _, c := range observation.Classes() {
+		if s, ok := spans[c]; ok {
+			out = append(out, Failure{Class: c, Count: s.Count, FirstS: s.First.Seconds(), LastS: s.Last.Seconds(), WorstS: s.Worst.Seconds(), WorstCount: s.WorstCount})
+		}
+	}
+	return out
 }
 
 // Scenario is one scenario and its steps.
@@ -202,6 +225,7 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 			Sessions: Sessions{Prepared: s.Sessions, Renewed: s.Renewals.OK, RenewalsFailed: s.Renewals.Failed}},
 		Generator: generator(s, objectives),
 		Total:     population(&s.Total, s.Judged, false),
+		Failures:  failures(&s.Total),
 		Scenarios: map[string]*Scenario{},
 		Database:  database(s, objectives), Cache: cache(s),
 		Objectives: []Objective{}, Phases: []Phase{},
@@ -273,7 +297,7 @@ func objective(r analysis.Result) Objective {
 	out := Objective{
 		Text: o.Text, Metric: o.Name, Scope: o.Scope, Comparison: string(o.Op), Limit: o.Limit, Required: o.Required,
 		Observed: r.Observed, Low: r.Low, High: r.High, Bad: r.Bad,
-		Phi: r.Phi, Confidence: analysis.Confidence, Samples: r.Samples, MissingSeconds: r.MissingSeconds, Verdict: r.Outcome, Reason: r.Reason,
+		Phi: r.Phi, Confidence: analysis.Confidence, Samples: r.Samples, Cluster: r.Cluster, MissingSeconds: r.MissingSeconds, Verdict: r.Outcome, Reason: r.Reason,
 		kind: o.Metric,
 	}
 	counted, bounded := r.Samples > 0 && r.Outcome != analysis.NoData, true

@@ -62,11 +62,24 @@ func (t *text) objectives() {
 		}
 		between := "-"
 		if o.Low != nil || o.High != nil {
-			between = o.value(o.Low) + " .. " + o.value(o.High)
+			between = orElse(o.value(o.Low), "?") + " .. " + orElse(o.value(o.High), "?")
 		}
-		tab.row(demand, o.value(o.Observed), string(o.Verdict), between, o.samples())
+		observed := o.value(o.Observed)
+		if o.Observed == nil && o.kind == scenarios.MetricQuantile && o.Samples > 0 {
+			observed = "failed" // its rank lies among the failures
+		}
+		tab.row(demand, observed, string(o.Verdict), between, o.samples())
 	}
 	tab.render()
+	var clusters []string
+	for _, o := range t.r.Objectives {
+		if o.Verdict == analysis.Met && o.Cluster > 0 {
+			clusters = append(clusters, fmt.Sprintf("%s: %d", o.Text, o.Cluster))
+		}
+	}
+	if len(clusters) > 0 {
+		t.paragraph("  ", "Nothing bad was seen for some; these hold if it comes in clusters of at most ("+strings.Join(clusters, ", ")+") arrivals.")
+	}
 }
 
 // value prints a value in the objective's own unit.
@@ -83,10 +96,17 @@ func (o *Objective) value(v *float64) string {
 	return fmt.Sprintf("%.4g%%", *v*100)
 }
 
+func orElse(s, empty string) string {
+	if s == "-" {
+		return empty
+	}
+	return s
+}
+
 func (o *Objective) samples() string {
 	switch o.kind {
 	case scenarios.MetricThroughput:
-		return fmt.Sprintf("%d s", o.Samples)
+		return fmt.Sprintf("%d seconds", o.Samples)
 	case scenarios.MetricCacheHits:
 		return fmt.Sprintf("%d misses", o.Bad)
 	}
@@ -102,7 +122,7 @@ func (t *text) measurement() {
 	t.heading("Measurement: " + sound)
 	t.entry("arrivals", "%d planned = %d sent + %d shed + %d canceled (judged); %d planned in the whole run", g.Planned, g.Sent, g.Shed, g.Canceled, g.Whole.Planned)
 	if g.Lag.Max != nil {
-		t.entry("lag", "%s: the generator's own lateness (p99 may be %s)", g.Lag.words(), secs(g.LagLimitS))
+		t.entry("lag", "%s: the generator's own lateness (p99 allowed: %s)", g.Lag.words(), secs(g.LagLimitS))
 		if g.Heartbeat.Max != nil {
 			t.entry("heartbeat", "%s: how late a fixed tick came in the generator's process", g.Heartbeat.words())
 		}
@@ -122,7 +142,7 @@ func (t *text) measurement() {
 		if !p.Judged {
 			judged = "not judged"
 		}
-		t.entry("phase", "%s (%s), %s .. %s: %d planned, %d failed, %s ok/s", p.Name, judged, secs(p.StartS), secs(p.EndS), p.Planned, p.Failed, rate(p.OKPerS))
+		t.entry("phase", "%s (%s), %s .. %s: %d planned, %d failed, %s good answers/s", p.Name, judged, secs(p.StartS), secs(p.EndS), p.Planned, p.Failed, rate(p.OKPerS))
 	}
 }
 
@@ -152,7 +172,7 @@ func (t *text) latency() {
 		}
 		return []string{name, planned, failed, ok, p50, p95, p99, longest}
 	}
-	header := some("", "planned", "failed", "ok/s", "p50", "p90", "p95", "p99", "max")
+	header := some("", "planned", "failed", "answers/s", "p50", "p90", "p95", "p99", "max")
 	tab := t.table("w"+strings.Repeat("R", len(header)-1), header...)
 	add := func(name string, p *Population, l *Latency) {
 		tab.row(some(name, fmt.Sprint(p.Planned), fmt.Sprint(p.Failed), rate(p.OKPerS), opt(l.P50), opt(l.P90), opt(l.P95), opt(l.P99), opt(l.Max))...)
@@ -172,28 +192,59 @@ func (t *text) latency() {
 const examplesShown = 2
 
 func (t *text) failures() {
-	if t.r.Total.Failed == 0 {
+	if len(t.r.Failures) == 0 {
 		return
 	}
-	t.heading("Failures")
-	for _, c := range observation.Classes() {
-		n := t.r.Total.Errors[c]
-		if n == 0 {
-			continue
-		}
-		t.entry(string(c), "%d (%.3g%% of arrivals)", n, 100*float64(n)/float64(t.r.Total.Planned))
-		shown := 0
-		for _, e := range t.r.errors {
-			if e.Class == c && shown < examplesShown {
-				shown++
-				answer := ""
-				if e.Answer != "" {
-					answer = ": " + e.Answer
-				}
-				t.paragraph("      ", fmt.Sprintf("at %s, %s/%s: %s%s", secs(e.At.Duration().Seconds()), e.Scenario, e.Step, e.Message, answer))
+	t.heading("Failures (judged)")
+	for _, f := range t.r.Failures {
+		t.entry(string(f.Class), "%d (%.3g%% of arrivals), planned between %s and %s; most in the second from %s: %d",
+			f.Count, 100*float64(f.Count)/float64(max(1, t.r.Total.Planned)), secs(f.FirstS), secs(f.LastS), secs(f.WorstS), f.WorstCount)
+		for _, e := range t.examples(f.Class) {
+			answer := ""
+			if e.Answer != "" {
+				answer = ": " + e.Answer
 			}
+			t.paragraph("      ", fmt.Sprintf("at %s, %s/%s: %s%s", secs(e.At.Duration().Seconds()), e.Scenario, e.Step, e.Message, answer))
 		}
 	}
+}
+
+// examples returns some failures of a class that say different things, those of the
+// judged time first.
+func (t *text) examples(c observation.Class) []observation.Example {
+	var judged, others []observation.Example
+	said := map[string]bool{}
+	for _, e := range t.r.errors {
+		if e.Class != c {
+			continue
+		}
+		words := e.Scenario + e.Step + e.Message + e.Answer
+		if t.r.judgedAt(e.At.Duration().Seconds()) {
+			if !said[words] {
+				judged = append(judged, e)
+			}
+			said[words] = true
+			continue
+		}
+		others = append(others, e)
+	}
+	for _, e := range others {
+		if words := e.Scenario + e.Step + e.Message + e.Answer; !said[words] {
+			said[words] = true
+			judged = append(judged, e)
+		}
+	}
+	return judged[:min(len(judged), examplesShown)]
+}
+
+// judgedAt reports whether an instant lies in a judged phase.
+func (r *Report) judgedAt(s float64) bool {
+	for _, p := range r.Phases {
+		if p.Judged && s >= p.StartS && s < p.EndS {
+			return true
+		}
+	}
+	return false
 }
 
 // secs prints seconds with three significant digits and a fitting unit.

@@ -104,6 +104,9 @@ func (r *reader) reference(ref string) (value, source, problem string) {
 			return "", "", "${file:} names no file: write ${file:/run/secrets/password}"
 		}
 		content, err := r.readFile(path)
+		if err != nil && r.offline {
+			return Redacted, "${" + ref + "}", ""
+		}
 		if err != nil {
 			return "", "", fmt.Sprintf("${%s} cannot be read: %v: write the path of a readable file", ref, err)
 		}
@@ -117,6 +120,8 @@ func (r *reader) reference(ref string) (value, source, problem string) {
 	switch {
 	case hasFallback && value == "":
 		value = fallback
+	case !set && r.offline:
+		value = Redacted
 	case !set:
 		return "", "", fmt.Sprintf("the environment variable %s is not set: set it, or write ${%s:-default}", name, name)
 	}

@@ -16,6 +16,12 @@ func Files(read func(path string) ([]byte, error)) Option {
 	return func(r *reader) { r.readFile = read }
 }
 
+// Offline reads a plan to judge by, not to run: a variable or file that is not there stands
+// as [redacted], since neither the system's address nor its secrets are needed.
+func Offline() Option {
+	return func(r *reader) { r.offline = true }
+}
+
 // Load reads the plan in the file path, with ${NAME} from the environment and ${file:path}
 // relative to the working directory. Where the plan has mistakes the error is a
 // [*PlanError] with all of them, and there is no plan.

@@ -86,7 +86,10 @@ func parseShare(s string) (float64, error) {
 	case v < 0:
 		return 0, errors.New("is below 0: write a share such as 50%")
 	case v > maxShare && !percent:
-		return 0, fmt.Errorf("is %s times the rate: write %s%% if that is meant, at most 1000%%", text, text)
+		return 0, fmt.Errorf("is %s times the rate: write %s%%", text, text)
+	case v > 1 && !percent:
+		// "10" is meant as 10% more often than as ten times the rate.
+		return 0, fmt.Errorf("is %s times the rate: write %s%%, or %s%% if the multiple is meant", text, text, strconv.FormatFloat(v*100, 'g', 6, 64))
 	case v > maxShare:
 		return 0, errors.New("is an impossible share: write at most 1000%")
 	}

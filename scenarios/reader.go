@@ -21,6 +21,7 @@ type reader struct {
 	secrets, found []string
 	uses           []use // of variables, to be checked when every scenario is known
 	seeded         bool  // the plan gives a seed
+	offline        bool  // see Offline
 }
 
 func (r *reader) problemAt(line, column int, path, format string, args ...any) {

@@ -154,7 +154,10 @@ func (r *reader) syntaxError(src []byte, err error) {
 		}
 	}
 	message, _, _ = strings.Cut(message, "\n")
-	hint := ""
+	hint := ": check the indentation of this line and the one before, and that every key has a colon and a space after it"
+	if strings.Contains(message, "'\t'") {
+		hint = ": indent with spaces, not tabs"
+	}
 	if lines := strings.Split(string(src), "\n"); line <= len(lines) && (strings.Contains(lines[line-1], "${") || strings.Contains(lines[line-1], "{{")) {
 		hint = `: put values with ${ or {{ in quotes, as in "{{token}}"`
 	}

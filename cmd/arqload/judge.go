@@ -17,7 +17,7 @@ func newJudge() *cobra.Command {
   arqload judge runs/20261123T091500Z-arq-baseline --plan stricter.yaml`,
 		Long: `judge reads a bundle's evidence and judges it against the objectives it was run with, or against
 those of another plan. It sends nothing and changes nothing in the bundle.`,
-		Args: cobra.ExactArgs(1),
+		Args: one("BUNDLE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			formats, err := parseFormats(forms)
 			if err != nil {
@@ -25,7 +25,7 @@ those of another plan. It sends nothing and changes nothing in the bundle.`,
 			}
 			var plan *scenarios.Plan
 			if planFile != "" {
-				plan, err = scenarios.Load(planFile)
+				plan, err = scenarios.Load(planFile, scenarios.Offline())
 			} else {
 				path, content, readErr := bundle.Plan(args[0])
 				if readErr != nil {

@@ -108,6 +108,16 @@ not be reached or prepared, 130 interrupted.`,
 	return root
 }
 
+// one demands exactly one argument and says which.
+func one(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("%s takes one %s, not %d: write arqload %s, see arqload %s --help", c.Name(), name, len(args), c.Use, c.Name())
+		}
+		return nil
+	}
+}
+
 // toolVersion is what stands in reports.
 func toolVersion() string {
 	if version != "" {

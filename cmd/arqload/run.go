@@ -41,7 +41,7 @@ func newRun() *cobra.Command {
 		Use:     "run PLAN",
 		Short:   "Drive a plan, collect, judge, report",
 		Example: "  arqload run plan.yaml --out runs --format text,json=report.json",
-		Args:    cobra.ExactArgs(1),
+		Args:    one("PLAN"),
 		RunE: func(c *cobra.Command, args []string) error {
 			plan, err := scenarios.Load(args[0])
 			if err != nil {
@@ -119,7 +119,7 @@ func drive(ctx context.Context, plan *scenarios.Plan, w *bundle.Writer, quiet bo
 	show, done := newProgress(stderr, quiet)
 	defer done()
 	defer context.AfterFunc(ctx, func() {
-		fmt.Fprintln(stderr, "arqload: stopping: requests in flight get a moment, then the report is written")
+		fmt.Fprintln(stderr, "arqload: stopping: requests in flight get a moment, then what was recorded is reported")
 	})()
 	if !quiet && len(plan.SessionNeeds()) > 0 {
 		fmt.Fprintf(stderr, "preparing %d sessions\n", plan.Sessions)

@@ -18,7 +18,7 @@ func newValidate() *cobra.Command {
 		Use:     "validate PLAN",
 		Short:   "Check a plan, send nothing, print what it would do",
 		Example: "  arqload validate plan.yaml",
-		Args:    cobra.ExactArgs(1),
+		Args:    one("PLAN"),
 		RunE: func(c *cobra.Command, args []string) error {
 			plan, err := scenarios.Load(args[0])
 			if err != nil {
@@ -40,6 +40,9 @@ func describe(w io.Writer, p *scenarios.Plan) {
 	if p.Judged() == 0 {
 		fmt.Fprintln(w, "  no phase is judged: every objective will have no data")
 	}
+
+	fmt.Fprintln(w, "\nphases")
+	describePhases(w, p)
 
 	fmt.Fprintln(w, "\nload")
 	about := ""
@@ -88,6 +91,35 @@ func describe(w io.Writer, p *scenarios.Plan) {
 		}
 		fmt.Fprintf(w, "  %s%s: %s\n", o.Text, note, provable(p, o))
 	}
+}
+
+// describePhases prints each phase with the rate of all arrivals in it.
+func describePhases(w io.Writer, p *scenarios.Plan) {
+	var rate float64
+	for _, l := range p.Load {
+		rate += l.Rate
+	}
+	var at time.Duration
+	for _, ph := range p.Phases {
+		shape := fmt.Sprintf("%g arrivals/s", rate*ph.From)
+		switch {
+		case len(ph.Steps) > 0:
+			var steps []string
+			for _, s := range ph.Steps {
+				steps = append(steps, fmt.Sprintf("%g", rate*s))
+			}
+			shape = strings.Join(steps, ", ") + " arrivals/s"
+		case ph.From != ph.To:
+			shape = fmt.Sprintf("%g to %g arrivals/s", rate*ph.From, rate*ph.To)
+		}
+		judged := "judged"
+		if !ph.Judged {
+			judged = "not judged"
+		}
+		fmt.Fprintf(w, "  %-14s %s to %s, %s: %s\n", ph.Name, at, at+ph.Duration, judged, shape)
+		at += ph.Duration
+	}
+	fmt.Fprintf(w, "  the generator's own lag (p99) must stay below %s, a tenth of the tightest limit on a response time\n", analysis.LagLimit(p.Objectives))
 }
 
 func addRows(rows map[string]uint64, sc *scenarios.Scenario, n uint64) {
