@@ -97,7 +97,7 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 		if !s.Self.Available {
 			sound = "nothing speaks against the measurement, though the generator's own CPU was not watched"
 		}
-		v.Reasons = append([]string{fmt.Sprintf("all %d required objectives are met, each with %g%% confidence within the scope that its reason states, and %s",
+		v.Reasons = append([]string{fmt.Sprintf("all %d required objectives are met, each with %g%% confidence in the scope stated with them, and %s",
 			required(objectives), Confidence*100, sound)}, v.Reasons...)
 	}
 	return v

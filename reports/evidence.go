@@ -26,9 +26,11 @@ type Database struct {
 	Sessions       map[string]int `json:"sessions_max"` // by state, the most seen at once
 	ConnectionsMax int            `json:"connections_max"`
 	MaxConnections int            `json:"max_connections"`
+	CoveredS       float64        `json:"covered_s"` // between the samples whose statements are compared
 	SampleMeanS    float64        `json:"sample_mean_s"`
 	SampleMaxS     float64        `json:"sample_max_s"`
 	Samples        int            `json:"samples"`
+	SamplesFailed  int            `json:"samples_failed"`
 	Gaps           []string       `json:"gaps"`
 }
 
@@ -107,7 +109,7 @@ func database(s *analysis.Summary, objectives []scenarios.Objective) Database {
 		Available: d.Available, Reason: d.Reason, Version: d.Version, Name: d.Name, Statements: []Statement{},
 		Sessions:       map[string]int{},
 		ConnectionsMax: d.ConnectionsMax, MaxConnections: d.MaxConnections,
-		SampleMeanS: d.SampleMean.Seconds(), SampleMaxS: d.SampleMax.Seconds(), Samples: d.Samples, Gaps: list(d.Gaps),
+		CoveredS: d.Covered.Seconds(), SamplesFailed: d.Failed, SampleMeanS: d.SampleMean.Seconds(), SampleMaxS: d.SampleMax.Seconds(), Samples: d.Samples, Gaps: list(d.Gaps),
 		QueryP99: claim(d, objectives),
 	}
 	if c := d.Counters; c.OK {
@@ -201,7 +203,8 @@ func (t *text) database() {
 		t.entry("work", "not known: the counters do not span the judged time")
 	}
 	t.entry("sessions", "%d at most of %d%s", d.ConnectionsMax, d.MaxConnections, states(d.Sessions))
-	t.entry("sampling", "%d samples, %s each on average, %s at most", d.Samples, secs(d.SampleMeanS), secs(d.SampleMaxS))
+	t.entry("sampling", "%d samples (%d failed), %s each on average, %s at most; statements are counted between two of them, %s apart",
+		d.Samples, d.SamplesFailed, secs(d.SampleMeanS), secs(d.SampleMaxS), secs(d.CoveredS))
 	if len(d.Statements) > 0 {
 		tab := t.table("RRRRRc", "calls", "mean", "max", "total", "share", "statement")
 		for i, st := range d.Statements {

@@ -78,7 +78,7 @@ func (t *text) objectives() {
 		}
 	}
 	if len(clusters) > 0 {
-		t.paragraph("  ", "Nothing bad was seen for some; these hold if it comes in clusters of at most ("+strings.Join(clusters, ", ")+") arrivals.")
+		t.paragraph("  ", "Scope: where nothing bad was seen, the proof holds if bad arrivals come in clusters of at most so many: "+strings.Join(clusters, ", ")+".")
 	}
 }
 
