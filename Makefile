@@ -20,8 +20,8 @@ demo: deps build ## the main job on this machine alone: PostgreSQL, Redis, the r
 	./bin/arqload demo --out $(OUT)
 
 test: deps ## all tests, with the race detector, over a real PostgreSQL and Redis
-	$(GO) test -race -timeout 280s ./...
-	$(GO) test -run '^TestTiming' ./attack
+	$(GO) test -race -timeout 280s $(TESTFLAGS) ./...
+	$(GO) test -run '^TestTiming' $(TESTFLAGS) ./attack
 
 check: ## gofmt, vet, staticcheck, and govulncheck where its database can be reached
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -163,19 +164,28 @@ func (d *drive) run(ctx context.Context) error {
 		lanes.Go(l.attack)
 	}
 	lanes.Wait()
+	// The schedule goes on after its last arrival, for a minute where one comes a minute.
+	wait(halt, d.plan.Duration()-d.now())
 	ended := d.now()
 	stopHelpers()
 	background.Wait()
-	// PostgreSQL publishes counters late.
-	select {
-	case <-time.After(collectors.Settle):
-	case <-halt.Done():
-	}
+	wait(halt, collectors.Settle) // PostgreSQL publishes counters late
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	sampler.Finish(last)
 	cancel()
 	d.flush(d.now(), true)
 	return d.rec.end(d.footer(ctx.Err() != nil, time.Duration(stopped.Load()), ended))
+}
+
+// wait lets a time pass, or less where ctx ends before.
+func wait(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }
 
 // layOut makes the lanes, the book and the record's header.
@@ -223,7 +233,6 @@ func laneHeader(l *lane, load scenarios.LoadLine, phases []observation.Phase) ob
 // counters returns the exact counters that the objectives' latency limits ask for.
 func counters(objectives []scenarios.Objective) []observation.Counter {
 	var out []observation.Counter
-	seen := map[observation.Counter]bool{}
 	for _, o := range objectives {
 		if o.Metric != scenarios.MetricQuantile {
 			continue
@@ -231,13 +240,7 @@ func counters(objectives []scenarios.Objective) []observation.Counter {
 		scenario, step := o.Target()
 		c := observation.Counter{Scenario: scenario, Step: step, Limit: observation.Seconds(o.LimitDuration()), Strict: o.Op == scenarios.LessEqual}
 		c.Over = observation.Key(o.LimitDuration(), c.Strict)
-		if all := c; !seen[c] {
-			// A limit that is counted in every lane need not be counted again in one.
-			all.Scenario = ""
-			if c.Step == "" && seen[all] {
-				continue
-			}
-			seen[c] = true
+		if !slices.Contains(out, c) {
 			out = append(out, c)
 		}
 	}
@@ -350,9 +353,6 @@ func (d *drive) footer(interrupted bool, stopped, ended time.Duration) observati
 		Renewals: observation.Renewals{OK: d.sessions.renewedOK.Load(), Failed: d.sessions.renewedFailed.Load()},
 	}
 	d.book.footer(&f)
-	if !interrupted {
-		ended = d.plan.Duration() // the schedule goes on after its last arrival
-	}
 	f.Ended = max(f.Ended, observation.Seconds(min(ended, d.plan.Duration())))
 	if interrupted {
 		f.StoppedAt = observation.Seconds(stopped)

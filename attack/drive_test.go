@@ -294,6 +294,27 @@ objectives: [conversation/message.throughput >= 1/s]
 	})
 }
 
+func TestTheScheduleGoesOnAfterItsLastArrival(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := planFor(t, "http://127.0.0.1:1", `
+load: [{scenario: auth, rate: 1/m}]
+phases: [{name: first, duration: 70s}, {name: second, duration: 40s}]
+objectives: [p99 < 1s]
+`)
+		run := drive(t, t.Context(), p, attacktest.New(attacktest.Script{}))
+		var judged time.Duration
+		for _, s := range run.Seconds {
+			if s.Judged {
+				judged += s.Length.Duration()
+			}
+		}
+		// Arrivals at 0 and 60 s; the second phase has none, and is 40 s long all the same.
+		if sum := total(run); sum.Planned != 2 || judged != 110*time.Second || run.Footer.Ended.Duration() != 110*time.Second {
+			t.Errorf("%d arrivals, %v judged, ended at %v; want 2, 110s, 110s", sum.Planned, judged, run.Footer.Ended.Duration())
+		}
+	})
+}
+
 func TestAHeldTerminalDoesNotHoldTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := planFor(t, "http://127.0.0.1:1", `
