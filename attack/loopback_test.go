@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"arqload/analysis/hist"
 	"arqload/analysis/observation"
 	"arqload/attack"
 	"arqload/attack/attacktest"
@@ -239,5 +242,24 @@ objectives: [error_rate < 1%]
 	run := drive(t, t.Context(), p, nil)
 	if sum := total(run); sum.Failed != 0 || run.Footer.Renewals.OK < 2 {
 		t.Errorf("%d failed (%v), %d renewals; want none, at least 2", sum.Failed, sum.Errors, run.Footer.Renewals.OK)
+	}
+}
+
+func TestTimingOfTheSameStallByVegetaAlone(t *testing.T) {
+	if raceDetector {
+		t.Skip("`make test` runs this without the race detector")
+	}
+	// The figure that the README sets beside ours: the same system, rate and connections,
+	// timed from the actual send.
+	base := serve(t, attacktest.New(attacktest.Script{StallEvery: 2 * time.Second, StallFor: 200 * time.Millisecond}))
+	target := vegeta.NewStaticTargeter(vegeta.Target{Method: "POST", URL: base + "/api/auth/token", Body: []byte(`{}`)})
+	h := hist.New()
+	for r := range vegeta.NewAttacker(vegeta.MaxWorkers(50)).Attack(target, vegeta.Rate{Freq: 1000, Per: time.Second}, 10*time.Second, "") {
+		h.Record(r.Latency)
+	}
+	p95, _ := h.Quantile(0.95)
+	t.Logf("p95 %v over %d requests", p95, h.Count())
+	if p95 > 50*time.Millisecond {
+		t.Errorf("p95 %v: Vegeta alone shows the stall by now; the README says otherwise", p95)
 	}
 }
