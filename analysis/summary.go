@@ -94,6 +94,7 @@ func (p *Population) Spans() map[observation.Class]Span {
 type second struct {
 	start     observation.Seconds
 	length    time.Duration
+	late      time.Duration // the most that any arrival, of whatever scenario, started late in it
 	tally     observation.Tally
 	completed uint64
 	// judged holds the histograms of its successes on the clock that is judged: response
@@ -188,7 +189,7 @@ func (p *Population) add(sec *observation.Second, t *observation.Tally, requests
 	p.Tally.Add(t)
 	p.Requests += requests
 	p.CompletedOK += completed
-	p.seconds = append(p.seconds, second{start: sec.Start, length: sec.Length.Duration(), tally: *t, completed: completed})
+	p.seconds = append(p.seconds, second{start: sec.Start, length: sec.Length.Duration(), late: (sec.Lag.Max + sec.SlotWait.Max).Duration(), tally: *t, completed: completed})
 }
 
 func addConnections(to, c *observation.Connections) {

@@ -52,7 +52,7 @@ func (s *Summary) Invalid(objectives []scenarios.Objective) []string {
 	}
 	limit := LagLimit(objectives)
 	if lag, ok := g.Lag.Quantile(0.99); ok && lag > limit {
-		add("the generator started arrivals late by its own fault: lag p99 is %s, allowed is %s (a tenth of the tightest latency limit)", duration(lag), duration(limit))
+		add("the generator started arrivals late by its own fault: lag p99 is %s, allowed is %s", duration(lag), duration(limit))
 	}
 	if late, ok := g.Heartbeat.Quantile(0.99); ok && late > limit {
 		add("the generator's process was held up: the p99 of its heartbeat's lateness is %s, allowed is %s; another process, a CPU limit or a paused machine took its time, and waiting for the system cannot be told apart from it", duration(late), duration(limit))

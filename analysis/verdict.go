@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"time"
 
 	"arqload/analysis/observation"
 	"arqload/scenarios"
@@ -52,7 +53,7 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 		switch {
 		case !o.Required:
 			unmet = append(unmet, "not required: "+text)
-		case r.Outcome == Missed && len(invalid) > 0 && s.answeredBadly(o):
+		case r.Outcome == Missed && len(invalid) > 0 && s.answeredBadly(o, LagLimit(objectives)):
 			missed = append(missed, "whatever the generator's part, the system's own answers disprove it: "+text)
 		case r.Outcome == Missed && len(invalid) > 0:
 			missed = append(missed, "as measured, which cannot be trusted: "+text)
@@ -104,8 +105,9 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 }
 
 // answeredBadly reports whether an objective on failures is missed by what the system
-// itself answered, alone: a late generator makes no 500.
-func (s *Summary) answeredBadly(o scenarios.Objective) bool {
+// itself answered in seconds that were on time, alone: a late generator makes no 500,
+// except by the burst with which it catches up.
+func (s *Summary) answeredBadly(o scenarios.Objective, onTime time.Duration) bool {
 	if len(s.Damage) > 0 || o.Metric != scenarios.MetricErrorRate && o.Metric != scenarios.MetricAvailability {
 		return false
 	}
@@ -113,9 +115,18 @@ func (s *Summary) answeredBadly(o scenarios.Objective) bool {
 	if p == nil {
 		return false
 	}
-	n := p.Errors[observation.HTTP5xx]
+	classes := []observation.Class{observation.HTTP5xx}
 	if o.Metric == scenarios.MetricErrorRate {
-		n += p.Errors[observation.HTTP3xx] + p.Errors[observation.HTTP4xx] + p.Errors[observation.HTTP429] + p.Errors[observation.Expectation]
+		classes = append(classes, observation.HTTP3xx, observation.HTTP4xx, observation.HTTP429, observation.Expectation)
+	}
+	var n uint64
+	for _, sec := range p.seconds {
+		if sec.late > onTime {
+			continue
+		}
+		for _, c := range classes {
+			n += sec.tally.Errors[c]
+		}
 	}
 	phi, _, _ := s.dispersion(o, p)
 	lower, _ := Bounds(float64(n)/phi, float64(p.OK+p.Failed)/phi, Confidence)

@@ -1,6 +1,7 @@
 package attack_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -171,6 +172,19 @@ objectives: [error_rate < 1%]
 	}
 	if m.Run.Header.Version != 0 {
 		t.Error("a run was recorded although nothing was driven")
+	}
+}
+
+func TestAnInterruptedPreparationDoesNotBlameTheSystem(t *testing.T) {
+	p := planFor(t, serve(t, attacktest.New(attacktest.Script{})), `
+load: [{scenario: message, rate: 50/s}]
+phases: [{name: steady, duration: 1s}]
+objectives: [error_rate < 1%]
+`)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := attack.Run(ctx, p, attack.Options{Recorder: &observation.Memory{}}); !errors.Is(err, context.Canceled) || attack.IsUnprepared(err) {
+		t.Errorf("%v, want canceled", err)
 	}
 }
 

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"html"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode/utf16"
@@ -46,10 +48,11 @@ type scrubber struct {
 	mu    sync.Mutex
 	known map[string]int // each form of each secret, by how many hold it
 	order []string       // known, longest first; nil: to be made
+	plain map[string]int // each secret with all escapes undone, likewise
 }
 
 func newScrubber(p *scenarios.Plan) *scrubber {
-	s := &scrubber{known: map[string]int{}}
+	s := &scrubber{known: map[string]int{}, plain: map[string]int{}}
 	s.add(p.Secrets()...)
 	if !p.System.Password.IsZero() {
 		s.add(p.System.Username + ":" + p.System.Password.Reveal()) // as Basic authentication encodes it
@@ -66,6 +69,7 @@ func (s *scrubber) add(values ...string) {
 		for _, f := range forms(v) {
 			s.known[f]++
 		}
+		s.plain[unescape(v)]++
 	}
 }
 
@@ -80,6 +84,11 @@ func (s *scrubber) forget(values ...string) {
 				delete(s.known, f)
 			}
 		}
+		if p := unescape(v); s.plain[p] <= 1 {
+			delete(s.plain, p)
+		} else {
+			s.plain[p]--
+		}
 	}
 }
 
@@ -89,7 +98,7 @@ func forms(v string) []string {
 	if len(v) < secretLeast {
 		return nil
 	}
-	all := []string{v, html.EscapeString(v),
+	all := []string{v, html.EscapeString(v), hex.EncodeToString([]byte(v)), strings.ToUpper(hex.EncodeToString([]byte(v))),
 		base64.StdEncoding.EncodeToString([]byte(v)), base64.RawStdEncoding.EncodeToString([]byte(v)), base64.RawURLEncoding.EncodeToString([]byte(v))}
 	for _, escaped := range []string{url.QueryEscape(v), url.PathEscape(v)} {
 		all = append(all, escaped, percent.ReplaceAllStringFunc(escaped, strings.ToLower))
@@ -153,6 +162,9 @@ func (s *scrubber) clean(text string, also ...string) string {
 	for _, f := range all {
 		text = strings.ReplaceAll(text, f, scenarios.Redacted)
 	}
+	if s.disguised(text, also) {
+		return scenarios.Redacted + " (the text held a secret in disguise)"
+	}
 	return bearing.ReplaceAllStringFunc(text, func(m string) string {
 		// Keep the field's name, so that a reader sees what stood there.
 		if i := strings.IndexAny(m, ":=> \t"); i >= 0 && !strings.HasPrefix(m, "eyJ") {
@@ -160,6 +172,50 @@ func (s *scrubber) clean(text string, also ...string) string {
 		}
 		return scenarios.Redacted
 	})
+}
+
+// disguised reports whether a secret still stands in a text, in some spelling that forms
+// does not list: escapes of JSON, URLs and HTML can be written in many ways.
+func (s *scrubber) disguised(text string, also []string) bool {
+	text = unescape(text)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.plain {
+		if len(p) >= secretLeast && strings.Contains(text, p) {
+			return true
+		}
+	}
+	for _, v := range also {
+		if p := unescape(v); len(v) >= secretLeast && len(p) >= secretLeast && strings.Contains(text, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// escapes finds one escaped character of JSON (behind any number of backslashes) or of a URL.
+var escapes = regexp.MustCompile(`(?i)\\+u([0-9a-f]{4})|%([0-9a-f]{2})|\\+`)
+
+// unescape undoes the escapes of JSON, URLs and HTML, two deep, and leaves backslashes
+// out. It is applied to secret and text alike, so what a secret itself looks like does
+// not matter.
+func unescape(s string) string {
+	for range 2 {
+		s = escapes.ReplaceAllStringFunc(s, func(m string) string {
+			digits := strings.TrimLeft(m, `\%`)
+			digits = strings.TrimLeft(digits, "uU")
+			n, err := strconv.ParseUint(digits, 16, 32)
+			switch {
+			case err != nil:
+				return "" // backslashes alone
+			case m[0] == '%':
+				return string([]byte{byte(n)})
+			}
+			return string(rune(n))
+		})
+		s = html.UnescapeString(s)
+	}
+	return s
 }
 
 func longestFirst(a, b string) int {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -100,5 +101,41 @@ func TestTheShapeOfAnAnswerHasNoValues(t *testing.T) {
 	}
 	if got := shape([]byte("HIDDEN")); strings.Contains(got, "HIDDEN") {
 		t.Error(got)
+	}
+}
+
+func TestASecretInADisguiseNobodyListedIsStillFound(t *testing.T) {
+	for secret, texts := range map[string][]string{
+		`ab/cd+efgh`:        {`ab\/cd+efgh`, `ab/cd\u002Befgh`, `ab%2fcd%2Befgh`, `ab&#x2f;cd&#43;efgh`, `61622f63642b65666768`},
+		`pa<ss>w"ord'x`:     {`pa\u003Css\u003Ew\"ord'x`, `pa&lt;ss&gt;w&quot;ord&#x27;x`, `pa&lt;ss&gt;w&#034;ord&#039;x`},
+		`passéword~1`:       {`pass\u00E9word~1`, `pass%C3%A9word%7E1`, `pass\\u00e9word~1`},
+		`back\slash\u0041x`: {`back\slash\u0041x`, `back\\slash\\u0041x`},
+	} {
+		s := emptyScrubber()
+		s.add(secret)
+		for _, text := range texts {
+			if got := s.clean(`{"msg":"bad login with ` + text + ` today"}`); strings.Contains(got, text) {
+				t.Errorf("%q as %s: %s", secret, text, got)
+			}
+		}
+	}
+}
+
+func TestATokenLivesAsLongAsItSays(t *testing.T) {
+	jwt := func(exp time.Time) string {
+		claims := fmt.Sprintf(`{"exp":%d}`, exp.Unix())
+		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".sig"
+	}
+	if d := lifetime(2, jwt(time.Now().Add(time.Hour))); d != 2*time.Second {
+		t.Errorf("expires_in 2: %v", d)
+	}
+	if d := lifetime(0, jwt(time.Now().Add(8*time.Second))); d < 6*time.Second || d > 8*time.Second {
+		t.Errorf("a JWT with 8 s left lives %v", d)
+	}
+	if d := lifetime(0, jwt(time.Now().Add(-time.Minute))); d != skewedJWTLife {
+		t.Errorf("a fresh JWT whose exp is past lives %v, want %v", d, skewedJWTLife)
+	}
+	if d := lifetime(0, "opaque"); d != 0 {
+		t.Errorf("an opaque token lives %v, want for ever (0)", d)
 	}
 }

@@ -24,8 +24,8 @@ const (
 	renewShare = 0.8
 	renewEvery = 250 * time.Millisecond
 	never      = math.MaxInt64
-	// leastJWTLife bounds how often a token is renewed whose exp is near or past.
-	leastJWTLife = 30 * time.Second
+	// skewedJWTLife is how long a fresh token whose exp is past is taken to live.
+	skewedJWTLife = 30 * time.Second
 )
 
 // PrepareError says that a session could not be made before the load.
@@ -207,8 +207,12 @@ func lifetime(expiresIn float64, token string) time.Duration {
 	if json.Unmarshal(raw, &claims) != nil || claims.Exp <= 0 {
 		return 0
 	}
-	// A clock that differs from the issuer's may see the end in the past already.
-	return max(time.Until(time.Unix(int64(claims.Exp), 0)), leastJWTLife)
+	if left := time.Until(time.Unix(int64(claims.Exp), 0)); left > 0 {
+		return left
+	}
+	// A clock that differs from the issuer's sees the end in the past already, and how far
+	// it lies ahead cannot be told.
+	return skewedJWTLife
 }
 
 // keep renews tokens before they expire until ctx is done. Its requests are in no judged

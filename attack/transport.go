@@ -81,6 +81,7 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // checkReachable connects to base_url once, before anything else is done.
 func checkReachable(ctx context.Context, base *url.URL, tlsConfig *tls.Config, timeout time.Duration) error {
+	run := ctx
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	port := base.Port()
@@ -98,10 +99,13 @@ func checkReachable(ctx context.Context, base *url.URL, tlsConfig *tls.Config, t
 	} else {
 		conn, err = new(net.Dialer).DialContext(ctx, "tcp", address)
 	}
-	if err != nil {
-		return &UnreachableError{Address: address, Err: err}
+	switch {
+	case err == nil:
+		return conn.Close()
+	case run.Err() != nil:
+		return context.Cause(run) // it was not the system that ended it
 	}
-	return conn.Close()
+	return &UnreachableError{Address: address, Err: err}
 }
 
 // trace collects one request's phases. net/http may call its hooks from the goroutine

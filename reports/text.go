@@ -172,7 +172,7 @@ func (t *text) latency() {
 		}
 		return []string{name, planned, failed, ok, p50, p95, p99, longest}
 	}
-	header := some("", "planned", "failed", "answers/s", "p50", "p90", "p95", "p99", "max")
+	header := some("", "planned", "failed", "good/s", "p50", "p90", "p95", "p99", "max")
 	tab := t.table("w"+strings.Repeat("R", len(header)-1), header...)
 	add := func(name string, p *Population, l *Latency) {
 		tab.row(some(name, fmt.Sprint(p.Planned), fmt.Sprint(p.Failed), rate(p.OKPerS), opt(l.P50), opt(l.P90), opt(l.P95), opt(l.P99), opt(l.Max))...)

@@ -56,7 +56,7 @@ func (r *reader) baseURL(n *node, path string) string {
 	if !ok {
 		return ""
 	}
-	if r.offline && strings.Contains(text, Redacted) {
+	if r.offline && (text == "" || strings.Contains(text, Redacted)) {
 		return text
 	}
 	if err := checkBaseURL(text); err != nil {

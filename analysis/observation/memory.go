@@ -4,7 +4,12 @@ import "arqload/analysis/hist"
 
 // Memory is a Recorder that puts a Run together in memory: for what is read back from a
 // bundle, and for runs whose record is not kept.
-type Memory struct{ Run Run }
+type Memory struct {
+	Run Run
+	// TotalsOnly leaves out Run.PerSecond, which grows with the run's length and is needed
+	// only for limits that were not counted.
+	TotalsOnly bool
+}
 
 // Begin takes the header.
 func (m *Memory) Begin(h Header) error {
@@ -29,7 +34,8 @@ func (m *Memory) Interval(start Seconds, judged bool, i Interval) {
 		return
 	}
 	m.Run.Latency.add(i)
-	if i.Series.Outcome != OK {
+	judged = i.Series.Outcome == OK && (i.Series.Clock == Response || i.Series.Step != All)
+	if m.TotalsOnly || !judged {
 		return
 	}
 	by := m.Run.PerSecond[i.Series]

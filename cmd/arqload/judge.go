@@ -36,7 +36,11 @@ those of another plan. It sends nothing and changes nothing in the bundle.`,
 			if err != nil {
 				return err
 			}
-			record, err := bundle.Read(args[0])
+			read := bundle.ReadTotals // the run counted its own plan's limits
+			if planFile != "" {
+				read = bundle.Read
+			}
+			record, err := read(args[0])
 			if err != nil {
 				return err
 			}

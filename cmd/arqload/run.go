@@ -85,7 +85,7 @@ func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr
 		complain(stderr, err.Error())
 	}
 	defer fmt.Fprintln(stderr, "bundle:", w.Dir()) // the last line, also where the report cannot be written
-	record, err := bundle.Read(w.Dir())
+	record, err := bundle.ReadTotals(w.Dir())
 	if err != nil {
 		return &exitError{code: analysis.ExitInvalid, err: err}
 	}
@@ -119,7 +119,7 @@ func drive(ctx context.Context, plan *scenarios.Plan, w *bundle.Writer, quiet bo
 	show, done := newProgress(stderr, quiet)
 	defer done()
 	defer context.AfterFunc(ctx, func() {
-		fmt.Fprintln(stderr, "arqload: stopping: requests in flight get a moment, then what was recorded is reported")
+		fmt.Fprintln(stderr, "arqload: stopping: requests in flight get a moment")
 	})()
 	if !quiet && len(plan.SessionNeeds()) > 0 {
 		fmt.Fprintf(stderr, "preparing %d sessions\n", plan.Sessions)

@@ -33,7 +33,11 @@ func newValidate() *cobra.Command {
 // describe prints what a plan would do: load, rows, and whether its objectives can be
 // proved by it at all.
 func describe(w io.Writer, p *scenarios.Plan) {
-	fmt.Fprintf(w, "plan %s: %s in %d phases, %s of it judged, against %s\n", p.Name, p.Duration(), len(p.Phases), p.Judged(), p.System.BaseURL)
+	phases := "1 phase"
+	if n := len(p.Phases); n != 1 {
+		phases = fmt.Sprintf("%d phases", n)
+	}
+	fmt.Fprintf(w, "plan %s: %s in %s, %s of it judged, against %s\n", p.Name, p.Duration(), phases, p.Judged(), p.System.BaseURL)
 	if !p.IsLoopback() {
 		fmt.Fprintf(w, "  %s is not this machine: run needs --confirm-host %s\n", p.Host(), p.Host())
 	}
@@ -119,7 +123,7 @@ func describePhases(w io.Writer, p *scenarios.Plan) {
 		fmt.Fprintf(w, "  %-14s %s to %s, %s: %s\n", ph.Name, at, at+ph.Duration, judged, shape)
 		at += ph.Duration
 	}
-	fmt.Fprintf(w, "  the generator's own lag (p99) must stay below %s, a tenth of the tightest limit on a response time\n", analysis.LagLimit(p.Objectives))
+	fmt.Fprintf(w, "  the generator's own lag (p99) must stay below %s, a tenth of the tightest limit on a response time, or 20ms where there is none\n", analysis.LagLimit(p.Objectives))
 }
 
 func addRows(rows map[string]uint64, sc *scenarios.Scenario, n uint64) {

@@ -20,12 +20,18 @@ import (
 
 // Read reads a bundle back. A bundle whose writer died is read as far as it goes: its
 // Footer is nil and its Warnings say what is missing.
-func Read(dir string) (*observation.Run, error) {
+func Read(dir string) (*observation.Run, error) { return load(dir, false) }
+
+// ReadTotals is Read without the histograms of single seconds, which are needed only to
+// judge limits that were not counted during the run, and grow with its length.
+func ReadTotals(dir string) (*observation.Run, error) { return load(dir, true) }
+
+func load(dir string, totalsOnly bool) (*observation.Run, error) {
 	rf, err := readRun(dir)
 	if err != nil {
 		return nil, err
 	}
-	var m observation.Memory
+	m := observation.Memory{TotalsOnly: totalsOnly}
 	if err := m.Begin(rf.Header); err != nil {
 		return nil, err
 	}
