@@ -3,6 +3,7 @@ package attack_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -31,8 +32,21 @@ func TestTimingOfAStallOverLoopback(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector slows the drain of the backlog; `make test` runs this without it")
 	}
-	// As in virtual time, but the backlog drains at a finite speed: the quantiles lie a
-	// little higher or lower. The bounds are the requirement's.
+	// A machine that others keep busy may spoil a try. It may not spoil them all: a lag that
+	// is always high would be the system's stall, wrongly taken for the generator's.
+	var wrong []string
+	for range 3 {
+		if wrong = stallOverLoopback(t); len(wrong) == 0 {
+			return
+		}
+	}
+	t.Errorf("three times: %v", wrong)
+}
+
+// stallOverLoopback measures the stall as in virtual time, but the backlog drains at a
+// finite speed: the quantiles lie a little higher or lower. It returns what is outside the
+// requirement's bounds.
+func stallOverLoopback(t *testing.T) (wrong []string) {
 	system := attacktest.New(attacktest.Script{StallEvery: 2 * time.Second, StallFor: 200 * time.Millisecond})
 	p := planFor(t, serve(t, system), `
 load: [{scenario: auth, rate: 1000/s}]
@@ -41,21 +55,24 @@ phases: [{name: steady, duration: 10s}]
 objectives: [p95 < 200ms]
 `)
 	run := drive(t, t.Context(), p, nil)
-	h := run.Latency[observation.Series{Scenario: "auth", Step: observation.All, Outcome: observation.OK, Clock: observation.Response}]
-	lag := run.Latency[observation.Series{Scenario: "auth", Step: observation.All, Outcome: observation.Started, Clock: observation.Lag}]
-	p95, _ := h.Quantile(0.95)
-	p99, _ := h.Quantile(0.99)
-	lag99, _ := lag.Quantile(0.99)
-	t.Logf("p95 %v, p99 %v, lag p99 %v", p95, p99, lag99)
-	if lag99 > 20*time.Millisecond {
-		t.Skipf("this machine is too busy to measure: the generator's own lag p99 is %v", lag99)
+	for _, c := range []struct {
+		outcome observation.Outcome
+		clock   observation.Clock
+		q       float64
+		low     time.Duration
+		high    time.Duration
+	}{
+		{observation.OK, observation.Response, 0.95, 98 * time.Millisecond, 112 * time.Millisecond},
+		{observation.OK, observation.Response, 0.99, 176 * time.Millisecond, 190 * time.Millisecond},
+		{observation.Started, observation.Lag, 0.99, 0, 20 * time.Millisecond},
+	} {
+		got, _ := run.Latency[observation.Series{Scenario: "auth", Step: observation.All, Outcome: c.outcome, Clock: c.clock}].Quantile(c.q)
+		t.Logf("%s p%.0f %v, want %v..%v", c.clock, c.q*100, got, c.low, c.high)
+		if got < c.low || got > c.high {
+			wrong = append(wrong, fmt.Sprintf("%s p%.0f is %v, want %v..%v", c.clock, c.q*100, got, c.low, c.high))
+		}
 	}
-	if p95 < 98*time.Millisecond || p95 > 112*time.Millisecond {
-		t.Errorf("p95 %v, want 98..112 ms", p95)
-	}
-	if p99 < 176*time.Millisecond || p99 > 190*time.Millisecond {
-		t.Errorf("p99 %v, want 176..190 ms", p99)
-	}
+	return wrong
 }
 
 func TestLoopbackErrorsAreCountedByClassAsTheServerMadeThem(t *testing.T) {
