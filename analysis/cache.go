@@ -29,6 +29,9 @@ type Cache struct {
 	ClientsMax    int64         // likewise
 	Covered       time.Duration // between the samples that were compared
 
+	Series   []Series
+	Measures map[string]Measure // of the catalogue
+
 	Nodes      []CacheNode
 	Intervals  []CacheInterval
 	Gaps       []string

@@ -38,6 +38,9 @@ type Database struct {
 	SampleMean time.Duration
 	SampleMax  time.Duration
 
+	Series   []Series
+	Measures map[string]Measure // of the catalogue
+
 	doubts []string      // why nothing about the statements can be proved
 	work   []moments     // of queries, one a statement and sub-interval
 	unread []moments     // of statements whose text is not known: queries or not

@@ -53,6 +53,8 @@ func (s *Summary) JudgeObjective(o scenarios.Objective) Result {
 		s.judgeCache(&r)
 	case scenarios.MetricDBQuery:
 		s.judgeDatabase(&r)
+	case scenarios.MetricSampled:
+		s.judgeSampled(&r)
 	default:
 		r.Outcome, r.Reason = NoData, fmt.Sprintf("this version does not know the metric %q", o.Metric)
 	}

@@ -2,6 +2,8 @@ package analysis
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"arqload/analysis/hist"
@@ -27,9 +29,13 @@ type Summary struct {
 	Database    Database
 	Cache       Cache
 	Self        Self
-	Errors      []observation.Example
-	Slowest     []observation.Slow
-	Warnings    []string
+	// Series are what the collectors saw, over the whole run; Measures are the metrics of
+	// the catalogue over the judged time, by name.
+	Series   []Series
+	Measures map[string]Measure
+	Errors   []observation.Example
+	Slowest  []observation.Slow
+	Warnings []string
 	// Damage says why the record contradicts itself; a run with damage is invalid.
 	Damage []string
 }
@@ -149,6 +155,11 @@ func Summarize(run *observation.Run) *Summary {
 	s.check(run)
 	s.Warnings = append(s.Warnings, backlogWarnings(run)...)
 	s.Database, s.Cache, s.Self = SummarizeDatabase(run), SummarizeCache(run), SummarizeSelf(run)
+	s.Measures = map[string]Measure{}
+	for _, m := range []map[string]Measure{s.Database.Measures, s.Cache.Measures} {
+		maps.Copy(s.Measures, m)
+	}
+	s.Series = slices.Concat(s.Database.Series, s.Cache.Series)
 	if !s.Self.Available && s.Judged > 0 {
 		s.Warnings = append(s.Warnings, "the generator's own CPU was not measured, so a slow generator may look like a slow system: "+s.Self.Reason)
 	}

@@ -46,6 +46,7 @@ type book struct {
 	open      []*second // contiguous, from the oldest
 	inFlight  int
 	pool      []*hist.Histogram
+	response  *hist.Histogram // of the second that is being closed, over all lanes
 	addresses map[string]uint64
 	retried   uint64
 	examples  map[exampleKey]int
@@ -115,7 +116,7 @@ func (s *sum) lateness() observation.Lateness {
 }
 
 func newBook(phases []observation.Phase, lanes []*lane, counters []observation.Counter) *book {
-	b := &book{phases: phases, lanes: lanes, addresses: map[string]uint64{}, examples: map[exampleKey]int{},
+	b := &book{phases: phases, response: hist.New(), lanes: lanes, addresses: map[string]uint64{}, examples: map[exampleKey]int{},
 		counters: make([][]laneCounter, len(lanes)), stepped: make([][]laneCounter, len(lanes))}
 	for i, l := range lanes {
 		for _, c := range counters {

@@ -41,16 +41,30 @@ func (b *book) close(now time.Duration, force bool) *closed {
 	if s.beats != nil {
 		c.intervals = append(c.intervals, observation.Interval{Series: observation.Heartbeat, Hist: s.beats})
 	}
+	b.response.Reset()
 	for i := range s.lanes {
 		for k, h := range s.lanes[i].hists {
 			if h == nil {
 				continue
 			}
+			if sr := b.lanes[i].series[k]; sr.Step == observation.All && sr.Outcome == observation.OK && sr.Clock == observation.Response {
+				b.response.Merge(h)
+			}
 			c.intervals = append(c.intervals, observation.Interval{Series: b.lanes[i].series[k], Hist: h})
 			b.dropped.OutOfRange += uint64(h.Over())
 		}
 	}
+	c.second.Response = quantiles(b.response)
 	return c
+}
+
+func quantiles(h *hist.Histogram) observation.Quantiles {
+	q := observation.Quantiles{Count: h.Count()}
+	for share, to := range map[float64]*observation.Seconds{0.5: &q.P50, 0.95: &q.P95, 0.99: &q.P99} {
+		d, _ := h.Quantile(share) // 0 where it is empty
+		*to = observation.Seconds(d)
+	}
+	return q
 }
 
 // keepSlow caps how many slow arrivals a run keeps.

@@ -16,6 +16,8 @@ const (
 	MetricThroughput   Metric = "throughput"      // successful HTTP responses completed per second
 	MetricCacheHits    Metric = "cache_hit_ratio" // hits / (hits + misses) in Redis over the judged window
 	MetricDBQuery      Metric = "db_query"        // a quantile of statement execution time in PostgreSQL (db_query_p99): limit in seconds
+	MetricSampled      Metric = "sampled"         // one of the [Definitions], which Name names: limit in its unit
+	MetricApplication  Metric = "application"     // a series of the application's own metrics: metric("name"){label="value"}; Name is the whole selector
 )
 
 // Op is a comparison.
@@ -27,6 +29,7 @@ const (
 	LessEqual    Op = "<="
 	Greater      Op = ">"
 	GreaterEqual Op = ">="
+	Equal        Op = "==" // of counts
 )
 
 // Objective is one demand.
@@ -37,8 +40,24 @@ type Objective struct {
 	Metric   Metric
 	Quantile float64 // in (0,1), for MetricQuantile and MetricDBQuery
 	Op       Op
-	Limit    float64 // seconds, a fraction, or per second, as the metric says
+	Limit    float64 // seconds, a fraction, bytes, or per second, as the metric says
 	Required bool    // false: reported, not decisive
+}
+
+// Unit is that of Limit and of the values that are held against it.
+func (o Objective) Unit() Unit {
+	switch o.Metric {
+	case MetricQuantile, MetricDBQuery:
+		return UnitSeconds
+	case MetricThroughput:
+		return UnitPerS
+	case MetricSampled:
+		d, _ := Define(o.Name)
+		return d.Unit
+	case MetricApplication:
+		return UnitNumber
+	}
+	return UnitShare
 }
 
 // Target splits the scope into scenario and step; both are empty for all arrivals.

@@ -3,7 +3,9 @@ package scenarios
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -66,17 +68,31 @@ func (o *Objective) setMetric(name string) error {
 			}
 		}
 		if !o.lookUp(metric) {
-			return fmt.Errorf("unknown metric %q%s: the metrics are %s", metric, didYouMean(metric, metricNames), strings.Join(metricNames, ", "))
+			return unknownMetric(name, metric)
 		}
 	}
 	o.Name = metric
 	if (o.Metric == MetricQuantile || o.Metric == MetricDBQuery) && !(o.Quantile > 0 && o.Quantile < 1) {
 		return fmt.Errorf("%s is no quantile%s: write a number above 0 and below 100, such as p99 or p99.9", metric, meantQuantile(metric))
 	}
-	if o.Scope != "" && (o.Metric == MetricCacheHits || o.Metric == MetricDBQuery) {
+	if o.Scope != "" && (o.Metric == MetricCacheHits || o.Metric == MetricDBQuery || o.Metric == MetricSampled) {
 		return fmt.Errorf("%s belongs to the whole system, not to %s: write %s alone", metric, o.Scope, metric)
 	}
 	return nil
+}
+
+// unknownMetric names what could be meant; name is with what looks like a scope.
+func unknownMetric(name, metric string) error {
+	all := slices.Clone(metricNames)
+	for _, d := range definitions {
+		all = append(all, d.Name)
+	}
+	meant := didYouMean(name, all)
+	if meant == "" {
+		meant = didYouMean(metric, all)
+	}
+	return fmt.Errorf("unknown metric %q%s: the metrics are %s; `arqload validate --objectives` lists those of the database, the cache and the hosts",
+		metric, meant, strings.Join(metricNames, ", "))
 }
 
 // meantQuantile guesses p99.9 for p999, as other tools write it.
@@ -95,6 +111,10 @@ func (o *Objective) lookUp(name string) bool {
 		o.Metric = Metric(name)
 		return true
 	}
+	if _, ok := Define(name); ok {
+		o.Metric = MetricSampled
+		return true
+	}
 	m := quantileName.FindStringSubmatch(name)
 	if m == nil {
 		return false
@@ -109,6 +129,10 @@ func (o *Objective) lookUp(name string) bool {
 
 // smallerIsBetter says on which side of its limit the metric is good.
 func (o *Objective) smallerIsBetter() bool {
+	if o.Metric == MetricSampled {
+		d, _ := Define(o.Name)
+		return !d.Larger
+	}
 	return o.Metric == MetricQuantile || o.Metric == MetricDBQuery || o.Metric == MetricErrorRate
 }
 
@@ -120,6 +144,10 @@ func (o *Objective) checkOp() error {
 	switch o.Op {
 	case good[0], good[1]:
 		return nil
+	case Equal:
+		if o.Unit() == UnitCount {
+			return nil
+		}
 	case Less, LessEqual, Greater, GreaterEqual:
 		return fmt.Errorf("%s %s asks for a bad result: write %s or %s", o.Name, o.Op, good[0], good[1])
 	}
@@ -137,6 +165,9 @@ func (o *Objective) exampleLimit() string {
 		return "99.95%"
 	case MetricCacheHits:
 		return "85%"
+	case MetricSampled:
+		d, _ := Define(o.Name)
+		return d.Example
 	}
 	return "500ms"
 }
@@ -168,6 +199,13 @@ func (o *Objective) setLimit(limit string) error {
 			return fmt.Errorf("the limit %q %w", limit, err)
 		}
 		o.Limit = d.Seconds()
+	case MetricSampled:
+		v, err := parseLimit(limit, o.Unit())
+		if err != nil {
+			return fmt.Errorf("the limit %q %w: write it as %s", limit, err, o.exampleLimit())
+		}
+		o.Limit = v
+		return o.checkCount(limit)
 	default:
 		if bare && v < 1 {
 			percent, _ := parseDecimal(limit, 2)
@@ -191,4 +229,63 @@ func (o *Objective) setLimit(limit string) error {
 func isZero(s string) bool {
 	v, ok := parseDecimal(s, 0)
 	return ok && v == 0
+}
+
+// parseLimit reads a limit in the form of its unit. Its errors complete a sentence that
+// begins with the limit.
+func parseLimit(s string, u Unit) (float64, error) {
+	v, bare := parseDecimal(s, 0)
+	switch u {
+	case UnitShare:
+		share, ok := parseDecimal(strings.TrimSuffix(s, "%"), -2)
+		if !ok || !strings.HasSuffix(s, "%") || share < 0 {
+			return 0, errors.New("is no percentage")
+		}
+		return share, nil
+	case UnitSeconds:
+		d, err := parsePositiveDuration(maxLimit)(s)
+		return d.Seconds(), err
+	case UnitBytes:
+		return parseBytes(s)
+	case UnitPerS:
+		return parseRate(s)
+	}
+	if !bare || v < 0 {
+		return 0, errors.New("is no number of 0 or more")
+	}
+	return v, nil
+}
+
+// byteUnits are the suffixes of sizes, longer ones first.
+var byteUnits = []struct {
+	suffix string
+	bytes  float64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+	{"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1},
+}
+
+// parseBytes reads 512MiB, 2GB or 0B.
+func parseBytes(s string) (float64, error) {
+	for _, u := range byteUnits {
+		if count, ok := strings.CutSuffix(s, u.suffix); ok {
+			if v, ok := parseDecimal(count, 0); ok && v >= 0 {
+				return v * u.bytes, nil
+			}
+		}
+	}
+	return 0, errors.New("is no size")
+}
+
+// checkCount refuses what a count can never be, or never be below.
+func (o *Objective) checkCount(limit string) error {
+	switch {
+	case o.Unit() == UnitCount && o.Limit != math.Trunc(o.Limit):
+		return fmt.Errorf("the limit %s is no whole number, as a count is", limit)
+	case o.Op == Less && o.Limit == 0 && o.Unit() == UnitCount:
+		return fmt.Errorf("no count is below 0: write %s == 0", o.Name)
+	case o.Op == Less && o.Limit == 0:
+		return fmt.Errorf("nothing is below 0: write a limit above it, or %s <= %s", o.Name, limit)
+	}
+	return nil
 }

@@ -22,6 +22,10 @@ func TestObjectiveMeansWhatItSays(t *testing.T) {
 		"availability > 99.95%":         {Text: "availability > 99.95%", Name: "availability", Metric: scenarios.MetricAvailability, Op: scenarios.Greater, Limit: 0.9995},
 		"auth.throughput >= 6000/m":     {Text: "auth.throughput >= 6000/m", Scope: "auth", Name: "throughput", Metric: scenarios.MetricThroughput, Op: scenarios.GreaterEqual, Limit: 100},
 		"cache_hit_ratio > 85 %":        {Text: "cache_hit_ratio > 85%", Name: "cache_hit_ratio", Metric: scenarios.MetricCacheHits, Op: scenarios.Greater, Limit: 0.85},
+		"db.deadlocks == 0":             {Text: "db.deadlocks == 0", Name: "db.deadlocks", Metric: scenarios.MetricSampled, Op: scenarios.Equal},
+		"cache.memory_share<80%":        {Text: "cache.memory_share < 80%", Name: "cache.memory_share", Metric: scenarios.MetricSampled, Op: scenarios.Less, Limit: 0.8},
+		"replication_lag < 100ms":       {Text: "replication_lag < 100ms", Name: "replication_lag", Metric: scenarios.MetricSampled, Op: scenarios.Less, Limit: 0.1},
+		"db.temp_bytes <= 1.5MiB":       {Text: "db.temp_bytes <= 1.5MiB", Name: "db.temp_bytes", Metric: scenarios.MetricSampled, Op: scenarios.LessEqual, Limit: 1.5 * (1 << 20)},
 		"db_query_p99.5 < 500ms":        {Text: "db_query_p99.5 < 500ms", Name: "db_query_p99.5", Metric: scenarios.MetricDBQuery, Quantile: 0.995, Op: scenarios.Less, Limit: 0.5},
 	} {
 		want.Required = true
@@ -65,7 +69,7 @@ func TestOptionalObjectiveIsNotRequired(t *testing.T) {
 }
 
 func FuzzParseObjective(f *testing.F) {
-	for _, s := range []string{"p99 < 2s", "conversation/message.p99.9 <= 1m", "error_rate < 0.05%", "throughput >= 1000/s", "availability>99.95 %", "db_query_p99 < 500ms", "p999 = 1", "a.b.c < <", "p99 < 1e999s"} {
+	for _, s := range []string{"p99 < 2s", "conversation/message.p99.9 <= 1m", "error_rate < 0.05%", "throughput >= 1000/s", "availability>99.95 %", "db_query_p99 < 500ms", "p999 = 1", "a.b.c < <", "p99 < 1e999s", "db.deadlocks == 0", "db.temp_bytes < 1MiB", "host.cpu_share < 70%"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -76,7 +80,7 @@ func FuzzParseObjective(f *testing.F) {
 			}
 			return
 		}
-		if !(o.Limit > 0) || o.Metric == "" || o.Name == "" {
+		if !(o.Limit > 0) && !(o.Limit == 0 && o.Metric == scenarios.MetricSampled && o.Op != scenarios.Less) || o.Metric == "" || o.Name == "" {
 			t.Fatalf("%q accepted as %+v", text, o)
 		}
 		if again, err := scenarios.ParseObjective(o.Text); err != nil || again != o {

@@ -41,7 +41,15 @@ type System struct {
 	Redis    Secret // connection string; empty: no collector
 	HTTP2    bool
 	CAFile   string // PEM file of certificate authorities to trust beside the system's; empty: none
+
+	PostgresReplica Secret   // connection string of a streaming replica of Postgres; empty: its lag is not measured
+	RedisProbeKey   string   // key that may be written to measure how long replicas take; empty: not measured
+	Hosts           []string // [LocalHost] or the URL of a Prometheus node exporter, each
+	Metrics         []string // URLs of Prometheus text endpoints of the application
 }
+
+// LocalHost stands among System.Hosts for the machine that arqload runs on.
+const LocalHost = "local"
 
 // LoadLine is one scenario at one rate.
 type LoadLine struct {

@@ -76,6 +76,7 @@ func (w *writer) system(s System) {
 	for _, f := range []struct{ key, value string }{
 		{"base_url", s.BaseURL}, {"username", s.Username}, {"password", s.Password.String()},
 		{"postgres", s.Postgres.String()}, {"redis", s.Redis.String()}, {"ca_file", s.CAFile},
+		{"postgres_replica", s.PostgresReplica.String()}, {"redis_probe_key", s.RedisProbeKey},
 	} {
 		if f.value != "" {
 			w.line("  %s: %s", f.key, quoted(escapeReferences(f.value)))
@@ -83,6 +84,18 @@ func (w *writer) system(s System) {
 	}
 	if s.HTTP2 {
 		w.line("  http2: true")
+	}
+	for _, f := range []struct {
+		key   string
+		value []string
+	}{{"hosts", s.Hosts}, {"metrics", s.Metrics}} {
+		if len(f.value) == 0 {
+			continue
+		}
+		w.line("  %s:", f.key)
+		for _, v := range f.value {
+			w.line("    - %s", quoted(escapeReferences(v)))
+		}
 	}
 }
 

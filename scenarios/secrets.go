@@ -48,7 +48,7 @@ func (p *Plan) Secrets() []string {
 // can be judged but not run.
 func (p *Plan) IsRedacted() bool {
 	s := p.System
-	if s.Password.value == Redacted || s.Postgres.value == Redacted || s.Redis.value == Redacted {
+	if s.Password.value == Redacted || s.Postgres.value == Redacted || s.PostgresReplica.value == Redacted || s.Redis.value == Redacted {
 		return true
 	}
 	for _, sc := range p.Scenarios {
@@ -74,8 +74,9 @@ func (t *Template) contains(s string) bool {
 
 // secrets returns the secret values of the system section.
 func (s System) secrets() []string {
-	values := []string{s.Password.Reveal(), s.Postgres.Reveal(), s.Redis.Reveal()}
+	values := []string{s.Password.Reveal(), s.Postgres.Reveal(), s.PostgresReplica.Reveal(), s.Redis.Reveal()}
 	values = append(values, passwordsOf(s.Postgres.Reveal())...)
+	values = append(values, passwordsOf(s.PostgresReplica.Reveal())...)
 	for _, one := range strings.Split(s.Redis.Reveal(), ",") {
 		values = append(values, passwordsOf(strings.TrimSpace(one))...)
 	}

@@ -2,8 +2,10 @@ package scenarios
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,7 +21,8 @@ type account struct {
 
 // system reads the system section.
 func (r *reader) system(n *node, s *System) account {
-	o, ok := r.object(n, "system", exampleSystem, "base_url", "username", "password", "postgres", "redis", "http2", "ca_file")
+	o, ok := r.object(n, "system", exampleSystem, "base_url", "username", "password", "postgres", "redis", "http2", "ca_file",
+		"postgres_replica", "redis_probe_key", "hosts", "metrics")
 	if !ok {
 		return account{}
 	}
@@ -41,6 +44,14 @@ func (r *reader) system(n *node, s *System) account {
 	if v := o.get("redis"); v != nil {
 		s.Redis = r.connection(v, o.at("redis"), checkRedis)
 	}
+	if v := o.get("postgres_replica"); v != nil {
+		s.PostgresReplica = r.connection(v, o.at("postgres_replica"), checkPostgres)
+	}
+	if v := o.get("redis_probe_key"); v != nil {
+		s.RedisProbeKey, _ = r.text(v, o.at("redis_probe_key"))
+	}
+	s.Hosts = r.endpoints(o, "hosts", "[local, http://db.example.com:9100/metrics]", LocalHost)
+	s.Metrics = r.endpoints(o, "metrics", "[http://app.example.com:8080/metrics]")
 	if v := o.get("http2"); v != nil {
 		s.HTTP2, _ = value(r, v, o.at("http2"), parseBool)
 	}
@@ -86,6 +97,52 @@ func checkBaseURL(text string) error {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 			return errors.New("the port is out of range: write one from 1 to 65535")
 		}
+	}
+	return nil
+}
+
+// endpoints reads a list of URLs of Prometheus endpoints; names are words that stand for
+// something else. An empty text, as a variable without a value gives, is left out.
+func (r *reader) endpoints(o object, key, example string, names ...string) []string {
+	v := o.get(key)
+	if v == nil {
+		return nil
+	}
+	items, ok := r.items(v, o.at(key), example)
+	if !ok {
+		return nil
+	}
+	var out []string
+	for i, n := range items {
+		path := fmt.Sprintf("%s[%d]", o.at(key), i)
+		text, ok := r.text(n, path)
+		if !ok || text == "" {
+			continue
+		}
+		if !slices.Contains(names, text) && !(r.offline && strings.Contains(text, Redacted)) {
+			if err := checkEndpoint(text); err != nil {
+				r.problem(n, path, "%v", err)
+				continue
+			}
+		}
+		if slices.Contains(out, text) {
+			r.problem(n, path, "it is listed twice: remove one of the two")
+			continue
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func checkEndpoint(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return errors.New("this is no URL of a Prometheus endpoint: write http://host:9100/metrics")
+	case u.User != nil:
+		return errors.New("the URL holds credentials, which would be in every report: remove them")
+	case strings.Contains(text, "#"):
+		return errors.New("the URL has a fragment: remove what follows #")
 	}
 	return nil
 }

@@ -220,10 +220,20 @@ type Second struct {
 	InFlightMax int    `json:"in_flight_max"`
 	Backlog     uint64 `json:"backlog"` // arrivals due but not started at the second's end
 	// SlotWait and Lag sum and bound the two halves of lateness of the arrivals planned here.
-	SlotWait    Lateness               `json:"slot_wait"`
-	Lag         Lateness               `json:"lag"`
-	Connections Connections            `json:"connections"`
-	Scenarios   map[string]*LaneSecond `json:"scenarios"`
+	SlotWait    Lateness    `json:"slot_wait"`
+	Lag         Lateness    `json:"lag"`
+	Connections Connections `json:"connections"`
+	// Response is of the successful arrivals planned here, of all scenarios together.
+	Response  Quantiles              `json:"response"`
+	Scenarios map[string]*LaneSecond `json:"scenarios"`
+}
+
+// Quantiles are those of a second's response times; all are 0 where Count is.
+type Quantiles struct {
+	Count int64   `json:"count"`
+	P50   Seconds `json:"p50_s"`
+	P95   Seconds `json:"p95_s"`
+	P99   Seconds `json:"p99_s"`
 }
 
 // LaneSecond is one scenario's part of a second.

@@ -1,0 +1,193 @@
+package analysis
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"arqload/analysis/hist"
+	"arqload/scenarios"
+)
+
+// judgeSampled judges a metric of the catalogue by its rule.
+func (s *Summary) judgeSampled(r *Result) {
+	d, _ := scenarios.Define(r.Objective.Name)
+	m, ok := s.Measures[d.Name]
+	if !ok {
+		m = noMeasure("the plan does not name it: set system." + d.Field)
+	}
+	s.judgeMeasure(r, d.Rule, m)
+}
+
+func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
+	if m.Reason != "" {
+		r.Outcome, r.Reason = NoData, m.Reason
+		return
+	}
+	r.Samples = uint64(m.N)
+	if rule == scenarios.RuleP99 {
+		s.judgeProbes(r, m)
+		return
+	}
+	r.Observed = ptr(m.Value)
+	o := r.Objective
+	low, high := m.Value, m.Value
+	what := r.value(m.Value)
+	switch rule {
+	case scenarios.RuleMean:
+		if m.Low == nil {
+			r.Outcome, r.Reason = Unproven, fmt.Sprintf("%s over %s: at least two intervals are needed for bounds", what, plural(r.Samples, "interval"))
+			return
+		}
+		low, high = *m.Low, *m.High
+		r.Low, r.High = m.Low, m.High
+		what = fmt.Sprintf("%s on the average of %s, with %g%% confidence between %s and %s", what, plural(r.Samples, "interval"), Confidence*100, r.value(low), r.value(high))
+	case scenarios.RuleSum:
+		what += " counted in the judged time"
+	default:
+		what = fmt.Sprintf("%s at most in %s; what was between them is not known", what, plural(r.Samples, "sample"))
+		if o.Op == scenarios.Greater || o.Op == scenarios.GreaterEqual {
+			what = fmt.Sprintf("%s at least in %s; what was between them is not known", r.value(m.Value), plural(r.Samples, "sample"))
+		}
+	}
+	if m.Where != "" {
+		what += " (" + m.Where + ")"
+	}
+	inside, outside := within(o, low, high)
+	switch {
+	case outside:
+		r.Outcome = Missed
+	case inside && m.Partial != "":
+		r.Outcome = Unproven
+		what += ", as far as it is known: " + m.Partial
+	case inside:
+		r.Outcome = Met
+	default:
+		r.Outcome = Unproven
+	}
+	r.Reason = fmt.Sprintf("%s; demanded is %s %s", what, o.Op, r.value(o.Limit))
+}
+
+// within says whether all of [low, high] satisfies an objective, or none of it.
+func within(o scenarios.Objective, low, high float64) (inside, outside bool) {
+	switch o.Op {
+	case scenarios.Less:
+		return high < o.Limit, low >= o.Limit
+	case scenarios.LessEqual:
+		return high <= o.Limit, low > o.Limit
+	case scenarios.Greater:
+		return low > o.Limit, high <= o.Limit
+	case scenarios.GreaterEqual:
+		return low >= o.Limit, high < o.Limit
+	}
+	return low == o.Limit && high == o.Limit, low > o.Limit || high < o.Limit
+}
+
+// judgeProbes judges "p99 < 100ms" of probes: fewer than 1% take 100 ms or longer. Lost
+// probes count as slow for met and as nothing for missed.
+func (s *Summary) judgeProbes(r *Result, m Measure) {
+	o := r.Objective
+	const q = 0.99
+	limit := 1 - q
+	h := hist.New()
+	seconds := map[time.Duration]*share{}
+	var all, slow, lost float64
+	for _, p := range m.Probes {
+		all++
+		sec := seconds[p.At.Truncate(time.Second)]
+		if sec == nil {
+			sec = &share{}
+			seconds[p.At.Truncate(time.Second)] = sec
+		}
+		sec.all++
+		switch late := p.Value >= o.LimitDuration() && (o.Op == scenarios.Less || p.Value > o.LimitDuration()); {
+		case p.Lost:
+			lost++
+			sec.bad++
+			continue
+		case late:
+			slow++
+			sec.bad++
+		}
+		h.Record(p.Value)
+	}
+	phi, _, _ := dispersion(inOrder(seconds))
+	r.Samples, r.Bad, r.Phi = uint64(all), uint64(slow+lost), phi
+	r.BadShare = (slow + lost) / all
+	r.BadLow, _ = Bounds(slow/phi, all/phi, Confidence)
+	_, r.BadHigh = Bounds((slow+lost)/phi, all/phi, Confidence)
+	if _, v, ok := h.AtRank(hist.Rank(q, int64(all))); ok {
+		r.Observed = ptr(v.Seconds())
+	}
+	low, high := quantileRanks(q, int64(all), phi)
+	if v, _, ok := h.AtRank(low); ok && lost == 0 {
+		r.Low = ptr(v.Seconds())
+	}
+	if _, v, ok := h.AtRank(high); ok {
+		r.High = ptr(v.Seconds())
+	}
+	inside, outside := r.BadHigh < limit, r.BadLow >= limit
+	what := fmt.Sprintf("%.0f of %.0f probes took %s or longer", slow, all, o.LimitDuration())
+	if lost > 0 {
+		what += fmt.Sprintf(", and %.0f more could not be taken, which count against either verdict", lost)
+	}
+	if m.Partial != "" {
+		what += "; " + m.Partial
+	}
+	switch {
+	case outside:
+		r.Outcome = Missed
+		r.Reason = fmt.Sprintf("%s; with %g%% confidence over %s, allowed are %s", what, Confidence*100, percent(r.BadLow), percent(limit))
+	case inside && m.Partial == "":
+		r.Outcome = Met
+		r.Reason = fmt.Sprintf("%s; with %g%% confidence under %s, allowed are %s", what, Confidence*100, percent(r.BadHigh), percent(limit))
+	default:
+		r.Outcome = Unproven
+		r.Reason = fmt.Sprintf("%s: the share lies between %s and %s, allowed are %s", what, percent(r.BadLow), percent(r.BadHigh), percent(limit))
+		s.missing(r, slow+lost, all, phi, limit)
+	}
+}
+
+// inOrder returns the values of a map by its keys.
+func inOrder(m map[time.Duration]*share) []share {
+	var points []Point
+	for at := range m {
+		points = append(points, Point{At: at})
+	}
+	sortPoints(points)
+	out := make([]share, len(points))
+	for i, p := range points {
+		out[i] = *m[p.At]
+	}
+	return out
+}
+
+// value prints a value in the objective's unit.
+func (r *Result) value(v float64) string { return FormatValue(v, r.Objective.Unit()) }
+
+// FormatValue prints a value with its unit.
+func FormatValue(v float64, u scenarios.Unit) string {
+	switch u {
+	case scenarios.UnitShare:
+		return percent(v)
+	case scenarios.UnitSeconds:
+		return duration(time.Duration(v * float64(time.Second)))
+	case scenarios.UnitBytes:
+		return bytesText(v)
+	case scenarios.UnitPerS:
+		return number(v) + "/s"
+	}
+	return strconv.FormatFloat(v, 'g', 6, 64)
+}
+
+func bytesText(v float64) string {
+	for _, u := range []struct {
+		name string
+		size float64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if v >= u.size {
+			return strconv.FormatFloat(v/u.size, 'f', 1, 64) + " " + u.name
+		}
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64) + " B"
+}

@@ -1,0 +1,165 @@
+package analysis
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"arqload/scenarios"
+)
+
+// Series is one quantity over the run, as a collector saw it: what a latency can be held
+// against, second by second.
+type Series struct {
+	Name   string // db.connections.active; a name of the catalogue where it has one
+	Of     string // the node, host or endpoint; empty where there is only one
+	Source string // postgres, redis, host, application, generator
+	Unit   scenarios.Unit
+	// Points are in the order of time. A second that was not seen has no point: absence is
+	// not 0.
+	Points []Point
+}
+
+// Point is one value. A gauge has a Length of 0 and was read at At; of a counter Value is
+// what was counted from At to At+Length, not divided by the time.
+type Point struct {
+	At, Length time.Duration
+	Value      float64
+}
+
+// Label is the series' name with what it is of.
+func (s Series) Label() string {
+	if s.Of == "" {
+		return s.Name
+	}
+	return s.Name + " of " + s.Of
+}
+
+// judged returns the points that lie within the judged time. The samples that bound a
+// stretch are taken a moment after its ends.
+func (s Series) judged(stretches []stretch) []Point {
+	var some []Point
+	for _, p := range s.Points {
+		if slices.ContainsFunc(stretches, func(st stretch) bool {
+			return p.At >= st.from-atEdge && p.At+p.Length <= st.to+atEdge
+		}) {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// Measure is one metric of the catalogue over the judged time.
+type Measure struct {
+	// Reason says why there is no value; empty where there is one.
+	Reason string
+	// Partial says why the value stands only for a part of what is asked: it can show that
+	// a limit is missed, but not that it is met. Empty: it is whole.
+	Partial string
+	Value   float64
+	Where   string // of a highest or lowest sample, or the worst of several means: node and instant
+	N       int    // samples, intervals or probes
+	// Low and High are one-sided bounds at Confidence of a mean; nil: not of this rule, or
+	// too few intervals.
+	Low, High *float64
+	Probes    []Probe // of RuleP99
+}
+
+// Probe is one measured delay.
+type Probe struct {
+	At    time.Duration // when it was begun
+	Value time.Duration
+	// Lost says that no value came of it, by the fault of the measuring: it counts against
+	// either verdict. A probe that ran into its own time limit is not lost: its value is at
+	// least that limit.
+	Lost bool
+}
+
+// noMeasure is a metric without a value.
+func noMeasure(reason string) Measure { return Measure{Reason: reason} }
+
+// highest is the rule of RuleMax over the judged points of some series. partial says what
+// is missing in them.
+func highest(stretches []stretch, partial string, series ...Series) Measure {
+	return extreme(1, stretches, partial, series)
+}
+
+// extreme takes the highest (sign 1) or lowest (-1) point.
+func extreme(sign float64, stretches []stretch, partial string, series []Series) Measure {
+	m := Measure{Partial: partial, Value: math.Inf(-1)}
+	for _, s := range series {
+		for _, p := range s.judged(stretches) {
+			m.N++
+			if v := sign * p.Value; v > m.Value {
+				m.Value, m.Where = v, "at "+duration(p.At)
+				if s.Of != "" {
+					m.Where = s.Of + " " + m.Where
+				}
+			}
+		}
+	}
+	if m.N == 0 {
+		return noMeasure("there is no sample of it in the judged time")
+	}
+	m.Value *= sign
+	return m
+}
+
+// counted is the rule of RuleSum.
+func counted(stretches []stretch, partial string, series ...Series) Measure {
+	m := Measure{Partial: partial}
+	for _, s := range series {
+		for _, p := range s.judged(stretches) {
+			m.N++
+			m.Value += p.Value
+		}
+	}
+	if m.N == 0 {
+		return noMeasure("there is no sample of it in the judged time")
+	}
+	return m
+}
+
+// averaged is the rule of RuleMean: of each series the sum of parts by the sum of wholes,
+// interval by interval, with the bounds of the ratio estimator; the highest one counts
+// (larger is worse). parts and wholes have the same intervals.
+func averaged(stretches []stretch, partial string, larger bool, parts, wholes []Series) Measure {
+	var worst *Measure
+	for i, s := range parts {
+		whole := map[time.Duration]float64{}
+		for _, p := range wholes[i].judged(stretches) {
+			whole[p.At] = p.Value
+		}
+		var a, b []float64
+		for _, p := range s.judged(stretches) {
+			if w, ok := whole[p.At]; ok && w > 0 {
+				a, b = append(a, p.Value), append(b, w)
+			}
+		}
+		if len(a) == 0 {
+			continue
+		}
+		m := Measure{Partial: partial, Where: s.Of, N: len(a)}
+		var part, all float64
+		for j := range a {
+			part, all = part+a[j], all+b[j]
+		}
+		m.Value = part / all
+		if _, low, high, ok := ratioInterval(a, b); ok {
+			m.Low, m.High = ptr(max(0, low)), ptr(high)
+		}
+		if worst == nil || (m.Value > worst.Value) != larger {
+			worst = &m
+		}
+	}
+	if worst == nil {
+		return noMeasure("there is no interval of it in the judged time")
+	}
+	return *worst
+}
+
+// at sorts points by time.
+func sortPoints(points []Point) {
+	slices.SortStableFunc(points, func(a, b Point) int { return cmp.Compare(a.At, b.At) })
+}
