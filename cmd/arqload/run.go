@@ -149,7 +149,7 @@ func openCollectors(ctx context.Context, plan *scenarios.Plan) ([]collectors.Col
 		}
 		sources = append(sources, s)
 	}
-	add("pgstat", plan.System.Postgres, func(dsn string) (collectors.Collector, error) { return pgstat.Open(ctx, dsn) })
+	add("pgstat", plan.System.Postgres, func(dsn string) (collectors.Collector, error) { return pgstat.Open(ctx, dsn, pgstat.Options{Replica: plan.System.PostgresReplica.Reveal()}) })
 	add("redisinfo", plan.System.Redis, func(urls string) (collectors.Collector, error) { return redisinfo.Open(ctx, urls) })
 	return list, sources
 }

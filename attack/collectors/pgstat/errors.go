@@ -3,7 +3,6 @@ package pgstat
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 
@@ -41,14 +40,9 @@ func code(err error) string {
 	return ""
 }
 
-// where is host:port/database.
-func (c *Collector) where() string {
-	return net.JoinHostPort(c.config.Host, fmt.Sprint(c.config.Port)) + "/" + c.config.Database
-}
-
 // explain adds what to do about an error, and takes out the password, which no error is
 // known to hold.
-func (c *Collector) explain(err error) error {
+func (l *link) explain(err error) error {
 	hint := ""
 	switch code(err) {
 	case invalidPassword, invalidAuthorization:
@@ -56,7 +50,7 @@ func (c *Collector) explain(err error) error {
 	case unknownDatabase:
 		hint = "the address must name the application's database"
 	case insufficientRights:
-		hint = "let an administrator run GRANT pg_read_all_stats TO " + pgx.Identifier{c.config.User}.Sanitize()
+		hint = "let an administrator run GRANT pg_read_all_stats TO " + pgx.Identifier{l.config.User}.Sanitize()
 	case tooManyConnections:
 		hint = "the server has no connection left; raise max_connections or free some"
 	case notInReadyState:
@@ -76,8 +70,8 @@ func (c *Collector) explain(err error) error {
 	if hint != "" {
 		text += " (" + hint + ")"
 	}
-	if c.config.Password != "" {
-		text = strings.ReplaceAll(text, c.config.Password, "[password]")
+	if l.config.Password != "" {
+		text = strings.ReplaceAll(text, l.config.Password, "[password]")
 	}
 	return &explained{text: text, err: err}
 }

@@ -74,13 +74,6 @@ func TestWithoutTheExtensionTheRestStillWorks(t *testing.T) {
 	}
 }
 
-func TestAnOldExtensionIsRefusedWithItsUpdate(t *testing.T) {
-	c := open(t, scratch(t, "1.7"))
-	if s := sample(t, c, first); !strings.Contains(s.StatementsError, "ALTER EXTENSION pg_stat_statements UPDATE") {
-		t.Errorf("error %q, want the update to run", s.StatementsError)
-	}
-}
-
 func TestWhatKeepsItFromOpeningIsSaidWithoutThePassword(t *testing.T) {
 	gone := line(t, "")
 	for _, c := range []struct{ name, dsn, want string }{
@@ -93,7 +86,7 @@ func TestWhatKeepsItFromOpeningIsSaidWithoutThePassword(t *testing.T) {
 		{"no URL", "postgres://arq:planted-secret/%zz@host/arq", "percent-encoded"},
 		{"another scheme", "mysql://arq:planted-secret@host/arq", "postgres://user:password@host"},
 	} {
-		_, err := Open(t.Context(), c.dsn)
+		_, err := Open(t.Context(), c.dsn, Options{})
 		if err == nil {
 			t.Errorf("%s: opened", c.name)
 			continue
@@ -164,7 +157,7 @@ func TestASilentServerCostsNoMoreThanTheContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, err = Open(ctx, "postgres://arq:x@"+l.Addr().String()+"/arq?sslmode=disable")
+	_, err = Open(ctx, "postgres://arq:x@"+l.Addr().String()+"/arq?sslmode=disable", Options{})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("err = %v, want a deadline", err)
 	}
@@ -253,7 +246,7 @@ func TestAPoolerThatRefusesAStartupParameter(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	_, err = Open(t.Context(), "postgres://arq:x@"+l.Addr().String()+"/arq?sslmode=disable")
+	_, err = Open(t.Context(), "postgres://arq:x@"+l.Addr().String()+"/arq?sslmode=disable", Options{})
 	l.Close()
 	<-done
 	if err == nil {

@@ -1,10 +1,13 @@
 // Package pgstat samples PostgreSQL from inside: pg_stat_statements, the database's
-// counters and the sessions, raw and cumulative.
+// counters, sessions and locks, what the server does in the background, how long
+// statements have been running, and how far a replica is behind. All of it is raw and
+// cumulative.
 //
-// It is a guest: one connection of its own, read-only, named arqload, a time limit from
-// this side on every query, no setting changed, no statistics reset. Connect it directly:
-// it also works through PgBouncer, but what the pooler's other clients do to its server
-// connections is then out of its hands.
+// It is a guest: two connections of its own (and one to the replica), read-only, named
+// arqload, a time limit from this side on every query, no setting changed, no statistics
+// reset, and what it costs is in each sample. Connect it directly: it also works through
+// PgBouncer, but what the pooler's other clients do to its server connections is then out
+// of its hands.
 package pgstat
 
 import (
@@ -12,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,22 +24,17 @@ import (
 	"arqload/attack/collectors"
 )
 
-const (
-	connectWithin = 3 * time.Second
-	queryWithin   = 2 * time.Second
-	textsWithin   = 4 * time.Second // the one query that loads all texts
-
-	// statementsEvery is how often the statements are read between edges; a little less
-	// than two ticks, which come a few microseconds early or late.
-	statementsEvery = 2*collectors.Every - 100*time.Millisecond
-)
+// statementsEvery is how often the statements and the background are read between edges; a
+// little less than two ticks, which come a few microseconds early or late.
+const statementsEvery = 2*collectors.Every - 100*time.Millisecond
 
 // Collector reads one database of one server.
 type Collector struct {
-	config *pgx.ConnConfig
-	conn   *pgx.Conn // nil: to be connected at the next sample
+	main   *link
+	cost   *cost
 	facts  facts
 	news   bool // facts are not yet in a sample
+	views  catalog
 	layout layout
 	// statementsErr says why the statements cannot be read on this connection; it is final
 	// until the next one.
@@ -48,6 +47,16 @@ type Collector struct {
 	readAt  time.Time // when that was
 	rows    map[observation.StatementKey]observation.Statement
 	changed map[int64]bool // queryids that were called since the first reading
+
+	backgroundAt time.Time // when the background was read last
+
+	chase    *chase // nil: no replica was named
+	pollSQL  string // activitySQL of the server that was opened
+	polling  sync.WaitGroup
+	stop     context.CancelFunc // nil: the first sample has not been taken
+	watching sync.Mutex         // guards watch and latest
+	watch    watch
+	latest   look
 }
 
 // ownKey is a row's user and queryid.
@@ -63,38 +72,52 @@ type facts struct {
 	extension  string
 	schema     string
 	database   string
+	role       string
 	dbid       uint32
 	user       uint32
+	readAll    bool
 	maxConns   int
+	reserved   int
 	settings   map[string]string
+}
+
+// Options are what may be measured beside the database itself.
+type Options struct {
+	Replica string // connection string of a streaming replica; empty: none
 }
 
 // Open connects to the database that dsn names, a URL or key=value list. Where only
 // pg_stat_statements is missing the collector works for the rest, and each sample that
-// should have read it says why it could not. The error says what to do and holds no
-// password.
-func Open(ctx context.Context, dsn string) (*Collector, error) {
-	config, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		// The parser's words may quote the address with its password.
-		return nil, errors.New("pgstat: the address is not a PostgreSQL URL; write postgres://user:password@host:5432/database, with special characters of the password percent-encoded")
-	}
-	// Named prepared statements would not survive a pooler in transaction mode.
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
-	config.RuntimeParams["application_name"] = "arqload"
-	config.RuntimeParams["default_transaction_read_only"] = "on"
-	if config.ConnectTimeout == 0 || config.ConnectTimeout > connectWithin {
-		config.ConnectTimeout = connectWithin
-	}
+// should have read it says why it could not. A replica that cannot be read is an error: its
+// lag was asked for. The error says what to do and holds no password.
+func Open(ctx context.Context, dsn string, o Options) (*Collector, error) {
 	c := &Collector{
-		config:  config,
+		cost:    &cost{},
 		own:     map[ownKey]bool{},
 		rows:    map[observation.StatementKey]observation.Statement{},
 		changed: map[int64]bool{},
 	}
+	var err error
+	if c.main, err = newLink(dsn, c.cost); err != nil {
+		return nil, fmt.Errorf("pgstat: %w", err)
+	}
+	if o.Replica != "" {
+		replica, err := newLink(o.Replica, &cost{})
+		if err != nil {
+			return nil, fmt.Errorf("pgstat: postgres_replica: %w", err)
+		}
+		c.chase = &chase{replica: replica, wake: make(chan struct{}, 1)}
+	}
 	if err := c.connect(ctx); err != nil {
-		return nil, fmt.Errorf("pgstat: %s: %w", c.where(), c.explain(err))
+		c.main.disconnect()
+		return nil, fmt.Errorf("pgstat: %s: %w", c.main.where(), c.main.explain(err))
+	}
+	if c.chase != nil {
+		if err := c.chase.check(ctx, c.main); err != nil {
+			c.main.disconnect()
+			c.chase.replica.disconnect()
+			return nil, fmt.Errorf("pgstat: postgres_replica: %w", err)
+		}
 	}
 	return c, nil
 }
@@ -102,81 +125,84 @@ func Open(ctx context.Context, dsn string) (*Collector, error) {
 // Name is "pgstat".
 func (c *Collector) Name() string { return "pgstat" }
 
-// Close closes the connection.
+// Close ends the polling and closes the connections.
 func (c *Collector) Close(ctx context.Context) error {
-	if c.conn == nil {
-		return nil
+	if c.stop != nil {
+		c.stop()
+		c.polling.Wait()
 	}
-	conn := c.conn
-	c.conn = nil
-	if err := conn.Close(ctx); err != nil {
-		return fmt.Errorf("pgstat: %s: %w", c.where(), c.explain(err))
+	if c.chase != nil {
+		c.chase.replica.disconnect()
+	}
+	if err := c.main.close(ctx); err != nil {
+		return fmt.Errorf("pgstat: %s: %w", c.main.where(), c.main.explain(err))
 	}
 	return nil
 }
 
+// Doubts says what this role and server will not show, each with what to do about it.
+func (c *Collector) Doubts() []string {
+	var d []string
+	if !c.facts.readAll {
+		d = append(d, fmt.Sprintf("the role %q may not see other roles' sessions and statements: let an administrator run GRANT pg_read_all_stats TO %s",
+			c.facts.role, pgx.Identifier{c.facts.role}.Sanitize()))
+	}
+	if c.statementsErr != nil {
+		d = append(d, "pg_stat_statements cannot be read: "+c.main.explain(c.statementsErr).Error())
+	}
+	if c.facts.settings["track_activities"] == "off" {
+		d = append(d, "track_activities is off: running statements cannot be seen; set it to on")
+	}
+	return d
+}
+
+// connect makes the main connection where there is none, and learns what server it is.
 func (c *Collector) connect(ctx context.Context) error {
-	conn, err := pgx.ConnectConfig(ctx, c.config)
-	if code(err) == protocolViolation && c.config.RuntimeParams["default_transaction_read_only"] != "" {
-		// PgBouncer refuses startup parameters that it does not know. We write nothing anyway.
-		delete(c.config.RuntimeParams, "default_transaction_read_only")
-		conn, err = pgx.ConnectConfig(ctx, c.config)
-	}
-	if err != nil {
+	fresh, err := c.main.connect(ctx)
+	if err != nil || !fresh {
 		return err
 	}
-	c.conn = conn
 	if err := c.preflight(ctx); err != nil {
-		c.disconnect()
+		c.main.disconnect()
 		return err
 	}
 	return nil
 }
 
-// disconnect gives up a connection that failed; there is nothing to say to the server.
-func (c *Collector) disconnect() {
-	if c.conn == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = c.conn.Close(ctx)
-	c.conn = nil
-}
-
-// Sample returns an [observation.Postgres]. The sessions and the database's counters are in
-// each; the statements are in the first, at each edge, in the final one and every two
-// seconds. A connection that was lost since the last sample is replaced at once.
+// Sample returns an [observation.Postgres]. The sessions, locks and the database's counters
+// are in each, with what polling has shown since the one before; the statements and the
+// background are in the first, at each edge, in the final one and every two seconds. A
+// connection that was lost since the last sample is replaced at once.
 func (c *Collector) Sample(ctx context.Context, at collectors.Tick) (any, error) {
-	fresh := c.conn == nil
+	began := time.Now()
+	c.startPolling()
+	fresh := c.main.conn == nil
 	s, err := c.sample(ctx, at)
-	if err != nil && !fresh && c.conn == nil && !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	if err != nil && !fresh && c.main.conn == nil && !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		s, err = c.sample(ctx, at)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.where(), c.explain(err))
+		return nil, fmt.Errorf("%s: %w", c.main.where(), c.main.explain(err))
 	}
+	c.polled(began, at.Final, s)
+	s.Own.Queries, s.Own.Wall = c.cost.queries.Load(), observation.Seconds(c.cost.nanos.Load())
 	return s, nil
 }
 
 func (c *Collector) sample(ctx context.Context, at collectors.Tick) (*observation.Postgres, error) {
-	if c.conn != nil && c.conn.IsClosed() {
-		c.disconnect()
-	}
-	if c.conn == nil {
-		if err := c.connect(ctx); err != nil {
-			return nil, err
-		}
+	if err := c.connect(ctx); err != nil {
+		return nil, err
 	}
 	s := &observation.Postgres{
 		ServerVersion: c.facts.version,
 		Name:          c.facts.database,
 		Extension:     c.facts.extension,
 		MaxConns:      c.facts.maxConns,
+		Reserved:      c.facts.reserved,
 	}
 	if err := c.read(ctx, at, s); err != nil {
-		if c.conn.IsClosed() {
-			c.disconnect()
+		if c.main.conn.IsClosed() {
+			c.main.disconnect()
 		}
 		return nil, err
 	}
@@ -192,15 +218,20 @@ func (c *Collector) read(ctx context.Context, at collectors.Tick, s *observation
 	if err := c.sessions(ctx, s); err != nil {
 		return err
 	}
+	c.locks(ctx, s)
 	var changed *reading
 	if at.Seq == 0 || at.Edge != "" || at.Final || time.Since(c.readAt) >= statementsEvery {
 		var err error
 		if changed, err = c.statements(ctx, s); err != nil {
-			if c.conn.IsClosed() {
+			if c.main.conn.IsClosed() {
 				return err
 			}
-			s.StatementsError = c.explain(err).Error()
+			s.StatementsError = c.main.explain(err).Error()
 		}
+	}
+	if at.Seq == 0 || at.Edge != "" || at.Final || time.Since(c.backgroundAt) >= statementsEvery {
+		c.background(ctx, s)
+		c.backgroundAt = time.Now()
 	}
 	if err := c.database(ctx, s); err != nil {
 		return err
@@ -208,48 +239,33 @@ func (c *Collector) read(ctx context.Context, at collectors.Tick, s *observation
 	if changed != nil {
 		c.commit(changed, s)
 	}
+	if at.Seq == 0 || at.Final {
+		c.tables(ctx, s)
+	}
 	if at.Final && c.statementsErr == nil {
 		texts, err := c.texts(ctx)
 		if err != nil {
-			s.TextsError = c.explain(err).Error()
+			s.TextsError = c.main.explain(err).Error()
 		}
 		s.Texts = texts
 	}
 	return nil
 }
 
-// query runs one statement with its own time limit.
-func (c *Collector) query(ctx context.Context, within time.Duration, sql string, scan func(pgx.Rows) error) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	rows, err := c.conn.Query(ctx, sql)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
+// preflight reads what server this is, and whether its statements can be read.
 func (c *Collector) preflight(ctx context.Context) error {
 	var f facts
-	var role string
-	var readAll, recovery bool
 	var extension, schema, track, most, utility, compute *string
 	var ioTiming, activities, timeout string
-	err := c.query(ctx, queryWithin, preflightSQL, func(r pgx.Rows) error {
-		return r.Scan(&f.version, &f.postmaster, &extension, &schema, &f.database, &role, &f.dbid, &f.user, &readAll, &recovery,
-			&f.maxConns, &track, &most, &utility, &compute, &ioTiming, &activities, &timeout)
+	err := c.main.query(ctx, queryWithin, preflightSQL, func(r pgx.Rows) error {
+		return r.Scan(&f.version, &f.postmaster, &extension, &schema, &f.database, &f.role, &f.dbid, &f.user, &f.readAll,
+			&f.maxConns, &f.reserved, &track, &most, &utility, &compute, &ioTiming, &activities, &timeout)
 	})
 	if err != nil {
 		return err
 	}
 	f.settings = map[string]string{
-		"role": role, "pg_read_all_stats": strconv.FormatBool(readAll), "in_recovery": strconv.FormatBool(recovery),
+		"role": f.role, "pg_read_all_stats": strconv.FormatBool(f.readAll),
 		"track_io_timing": ioTiming, "track_activities": activities, "statement_timeout": timeout,
 	}
 	for name, v := range map[string]*string{"pg_stat_statements.track": track, "pg_stat_statements.max": most,
@@ -261,32 +277,78 @@ func (c *Collector) preflight(ctx context.Context) error {
 	if extension != nil && schema != nil {
 		f.extension, f.schema = *extension, *schema
 	}
+	if c.views, err = c.readCatalog(ctx); err != nil {
+		return err
+	}
 	c.facts, c.news = f, true
+	if c.pollSQL == "" {
+		c.pollSQL = c.views.activitySQL(c.chase != nil)
+	}
 	return c.learn(ctx)
 }
 
-func (c *Collector) sessions(ctx context.Context, s *observation.Postgres) error {
-	return c.query(ctx, queryWithin, sessionsSQL, func(r pgx.Rows) error {
-		var n observation.SessionCount
-		var age float64
-		if err := r.Scan(&n.State, &n.Wait, &n.Count, &age); err != nil {
-			return err
-		}
-		n.OldestQuery = seconds(age)
-		s.Sessions = append(s.Sessions, n)
-		return nil
-	})
+// startPolling begins to look at the running statements, and at the replica, until Close.
+func (c *Collector) startPolling() {
+	if c.stop != nil {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	c.polling.Go(func() { c.poll(ctx) })
+	if c.chase != nil {
+		c.polling.Go(func() { c.chase.run(ctx) })
+	}
 }
 
-func (c *Collector) database(ctx context.Context, s *observation.Postgres) error {
-	return c.query(ctx, queryWithin, databaseSQL, func(r pgx.Rows) error {
-		var reset *time.Time
-		d := &s.Database
-		err := r.Scan(&s.Clock, &s.Postmaster, &d.Commits, &d.Rollbacks, &d.BlocksHit, &d.BlocksRead,
-			&d.TempFiles, &d.TempBytes, &d.Deadlocks, &d.Conflicts, &reset)
-		if reset != nil {
-			d.StatsReset = *reset
+// poll looks at fixed instants on a connection of its own. One that passes while a look
+// takes long is left out: the gap says so.
+func (c *Collector) poll(ctx context.Context) {
+	l := c.main.again()
+	defer l.disconnect()
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		began := time.Now()
+		_, err := l.connect(ctx)
+		var k look
+		if err == nil {
+			k, err = l.look(ctx, c.pollSQL)
 		}
-		return err
-	})
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			err = l.explain(err)
+		}
+		c.watching.Lock()
+		if err != nil {
+			c.watch.failed(err)
+		} else {
+			c.watch.see(k)
+			c.latest = k
+		}
+		c.watching.Unlock()
+		if c.chase != nil {
+			if err != nil {
+				c.chase.lost(began, err)
+			} else {
+				c.chase.begin(k.at, k.position)
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// polled puts into a sample that began at an instant what was polled since the one before.
+func (c *Collector) polled(began time.Time, final bool, s *observation.Postgres) {
+	c.watching.Lock()
+	s.Activity = c.watch.take(began, final, c.latest)
+	c.watching.Unlock()
+	if c.chase != nil {
+		s.Lag = c.chase.take(began, final)
+	}
 }

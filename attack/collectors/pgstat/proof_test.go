@@ -112,7 +112,7 @@ func TestAStatementThatTheServerCanceledForbidsAProof(t *testing.T) {
 }
 
 func BenchmarkSample(b *testing.B) {
-	c, err := Open(b.Context(), server)
+	c, err := Open(b.Context(), server, Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

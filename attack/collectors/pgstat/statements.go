@@ -53,6 +53,12 @@ func (c *Collector) probe(ctx context.Context) error {
 	if err := c.database(ctx, &scratch); err != nil {
 		return err
 	}
+	c.locks(ctx, &scratch)
+	c.background(ctx, &scratch)
+	c.tables(ctx, &scratch)
+	if err := c.main.query(ctx, queryWithin, c.views.activitySQL(c.chase != nil), func(pgx.Rows) error { return nil }); err != nil {
+		return err
+	}
 	if _, err := c.statements(ctx, &scratch); err != nil {
 		return err
 	}
@@ -82,8 +88,8 @@ func (c *Collector) statements(ctx context.Context, s *observation.Postgres) (*r
 			return nil, err
 		}
 		r := &reading{rows: map[observation.StatementKey]observation.Statement{}, at: time.Now()}
-		s.Hidden = 0
-		if err := c.query(ctx, queryWithin, c.layout.statementsSQL(), func(row pgx.Rows) error { return c.scan(row, s, r) }); err != nil {
+		s.Hidden, s.Own.InDatabase = 0, 0
+		if err := c.main.query(ctx, queryWithin, c.layout.statementsSQL(), func(row pgx.Rows) error { return c.scan(row, s, r) }); err != nil {
 			return nil, err
 		}
 		if s.StatsReset, err = c.info(ctx, &s.DeallocAfter); err != nil {
@@ -101,7 +107,7 @@ func (c *Collector) info(ctx context.Context, dealloc *int64) (reset time.Time, 
 	if !c.layout.hasInfo() {
 		return time.Time{}, nil
 	}
-	err = c.query(ctx, queryWithin, c.layout.infoSQL(), func(r pgx.Rows) error { return r.Scan(dealloc, &reset) })
+	err = c.main.query(ctx, queryWithin, c.layout.infoSQL(), func(r pgx.Rows) error { return r.Scan(dealloc, &reset) })
 	return reset, err
 }
 
@@ -109,7 +115,8 @@ func (c *Collector) scan(row pgx.Rows, s *observation.Postgres, r *reading) erro
 	var query, since, minmax *int64
 	st := observation.Statement{StatementKey: observation.StatementKey{DBID: c.facts.dbid, TopLevel: true}}
 	err := row.Scan(&st.UserID, &query, &st.Calls, &st.Total, &st.Min, &st.Max, &st.Mean, &st.Stddev,
-		&st.Rows, &st.BlocksHit, &st.BlocksRead, &st.TempBlocks, &st.WALBytes, &since, &minmax)
+		&st.Rows, &st.BlocksHit, &st.BlocksRead, &st.BlocksWritten, &st.TempBlocks, &st.WALBytes,
+		&st.ReadTime, &st.WriteTime, &st.Plans, &st.PlanTime, &since, &minmax)
 	if err != nil {
 		return err
 	}
@@ -117,13 +124,14 @@ func (c *Collector) scan(row pgx.Rows, s *observation.Postgres, r *reading) erro
 		s.Hidden++
 		return nil
 	}
+	for _, ms := range []*float64{&st.Total, &st.Min, &st.Max, &st.Mean, &st.Stddev, &st.ReadTime, &st.WriteTime, &st.PlanTime} {
+		*ms /= 1000 // milliseconds
+	}
 	if c.own[ownKey{st.UserID, *query}] {
+		s.Own.InDatabase += seconds(st.Total + st.PlanTime)
 		return nil
 	}
 	st.QueryID = *query
-	for _, ms := range []*float64{&st.Total, &st.Min, &st.Max, &st.Mean, &st.Stddev} {
-		*ms /= 1000 // milliseconds
-	}
 	if since != nil && minmax != nil {
 		st.Since, st.MinMaxSince = time.UnixMicro(*since).UTC(), time.UnixMicro(*minmax).UTC()
 	}
@@ -149,6 +157,8 @@ func merge(a, b observation.Statement) observation.Statement {
 	a.Min, a.Max = min(a.Min, b.Min), max(a.Max, b.Max)
 	a.BlocksHit, a.BlocksRead = a.BlocksHit+b.BlocksHit, a.BlocksRead+b.BlocksRead
 	a.TempBlocks, a.WALBytes = a.TempBlocks+b.TempBlocks, a.WALBytes+b.WALBytes
+	a.BlocksWritten, a.ReadTime, a.WriteTime = a.BlocksWritten+b.BlocksWritten, a.ReadTime+b.ReadTime, a.WriteTime+b.WriteTime
+	a.Plans, a.PlanTime = a.Plans+b.Plans, a.PlanTime+b.PlanTime
 	return a
 }
 
@@ -184,7 +194,7 @@ func (c *Collector) texts(ctx context.Context) (map[string]string, error) {
 }
 
 func (c *Collector) eachText(ctx context.Context, each func(user uint32, query int64, text string)) error {
-	return c.query(ctx, textsWithin, c.layout.textsSQL(), func(r pgx.Rows) error {
+	return c.main.query(ctx, textsWithin, c.layout.textsSQL(), func(r pgx.Rows) error {
 		var user uint32
 		var query int64
 		var text string

@@ -44,7 +44,7 @@ objectives: [error_rate < 5%%, db_query_p99 < 500ms, cache_hit_ratio > 85%%]
 		t.Fatal(err)
 	}
 	ctx := t.Context()
-	pg, err := pgstat.Open(ctx, backends.PostgresURL())
+	pg, err := pgstat.Open(ctx, backends.PostgresURL(), pgstat.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
