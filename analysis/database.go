@@ -9,8 +9,9 @@ import (
 	"arqload/analysis/observation"
 )
 
-// Database is what PostgreSQL told about itself in the judged time. Its statements and
-// counters are those of the connected database, its sessions those of the whole server.
+// Database is what PostgreSQL told about itself in the judged time. Its statements,
+// counters and tables are those of the connected database; sessions, locks, checkpoints,
+// WAL and I/O those of the whole server.
 type Database struct {
 	Asked     bool // the plan names a PostgreSQL
 	Available bool // it gave samples in the judged time
@@ -25,12 +26,25 @@ type Database struct {
 	Statements       []StatementUse
 	StatementsOK     bool
 	StatementsReason string        // why not
+	Partial          []string      // why the statements' numbers cover a part alone
 	Covered          time.Duration // between the samples that were compared
 
-	Counters       DatabaseCounters
+	Counters   DatabaseCounters
+	Background BackgroundUse
+	Replicas   []ReplicaUse
+	Tables     []TableUse
+
 	Sessions       []SessionUse
+	Waits          []WaitUse
 	ConnectionsMax int // client sessions of all states, without the collector's own
 	MaxConnections int
+	LocksMax       int           // waited for at once
+	LongestLock    time.Duration // that one had been waited for; PostgreSQL 14 and later
+	OldestXact     time.Duration // that a session had been in a transaction
+
+	Running Running
+	Lag     LagUse
+	Cost    Cost
 
 	Gaps       []string // what the samples do not show, and since when
 	Samples    int      // in the judged time
@@ -43,23 +57,9 @@ type Database struct {
 
 	doubts []string      // why nothing about the statements can be proved
 	work   []moments     // of queries, one a statement and sub-interval
+	steer  int64         // calls of transaction and session control
 	unread []moments     // of statements whose text is not known: queries or not
 	oldest time.Duration // the longest that a statement had run when the judged time ended
-}
-
-// DatabaseCounters are the differences of pg_stat_database over the judged time.
-//
-// PostgreSQL publishes them late: a session does so when it goes idle, but at most once a
-// second, and what it then keeps waits for its next statement or for 10 s of idleness. So
-// what happened up to a second before the judged time is in them, and they are read 2 s
-// after its end or, where no load follows, at the very end of the run. The last second of
-// that load may still be missing.
-type DatabaseCounters struct {
-	OK                    bool
-	Commits, Rollbacks    int64
-	BlocksHit, BlocksRead int64
-	TempFiles, TempBytes  int64
-	Deadlocks, Conflicts  int64
 }
 
 // SessionUse is the most sessions that were seen at once in a state.
@@ -68,17 +68,24 @@ type SessionUse struct {
 	Max   int
 }
 
+// WaitUse says how often sessions were seen waiting for an event while active.
+type WaitUse struct {
+	Event string  // Lock/relation, IO/DataFileRead; CPU for none
+	Mean  float64 // sessions at a time, over the judged samples
+	Max   int
+}
+
 // SummarizeDatabase reads the samples of pgstat.
 func SummarizeDatabase(run *observation.Run) Database {
-	var d Database
+	d := Database{Measures: map[string]Measure{}}
 	d.Asked, d.Reason = asked(run, "pgstat", "postgres")
 	if d.Reason != "" {
-		return d
+		return d.without(databaseMetrics, d.Reason)
 	}
 	stretches := judgedStretches(run)
 	if len(stretches) == 0 {
 		d.Reason = "the run reached no judged phase"
-		return d
+		return d.without(databaseMetrics, d.Reason)
 	}
 	all := samples[observation.Postgres](run, "pgstat")
 	d.look(all, stretches)
@@ -88,13 +95,31 @@ func SummarizeDatabase(run *observation.Run) Database {
 		if len(d.Gaps) > 0 {
 			d.Reason += ": " + d.Gaps[len(d.Gaps)-1]
 		}
-		return d
+		return d.without(databaseMetrics, d.Reason)
 	}
 	d.Available = true
 	d.count(all, stretches)
+	d.behind(all, stretches)
 	d.statements(all, stretches)
+	d.running(all, stretches)
+	d.lag(all, stretches)
+	d.cost(all, stretches)
+	d.gauges(all, stretches)
 	if d.Settings["pg_read_all_stats"] == "false" {
 		d.gap("the collector's role may not see other roles' sessions and statements: GRANT pg_read_all_stats TO %s", d.Settings["role"])
+	}
+	return d
+}
+
+// databaseMetrics are the metrics of the catalogue that come from pgstat.
+var databaseMetrics = []string{"db.connections.used_share", "db.connections.active", "db.connections.idle_in_transaction",
+	"db.locks.waiting", "db.locks.longest_wait", "db.deadlocks", "db.conflicts", "db.rollbacks", "db.temp_bytes",
+	"db.buffer_hit_ratio", "db.checkpoints_requested", "replication_lag"}
+
+// without says of metrics that they have no value.
+func (d Database) without(names []string, reason string) Database {
+	for _, n := range names {
+		d.Measures[n] = noMeasure(reason)
 	}
 	return d
 }
@@ -105,9 +130,9 @@ func (d *Database) gap(format string, args ...any) {
 	}
 }
 
-// look takes what needs no comparison: identity, sessions, the cost of sampling.
+// look takes what needs no comparison: identity, sessions, locks, the cost of sampling.
 func (d *Database) look(all []taken[observation.Postgres], stretches []stretch) {
-	states := map[string]int{}
+	states, waits := map[string]int{}, map[string]*WaitUse{}
 	var cost time.Duration
 	for _, t := range all {
 		judged := holds(stretches, t.at)
@@ -128,18 +153,35 @@ func (d *Database) look(all []taken[observation.Postgres], stretches []stretch) 
 		if p.Settings != nil {
 			d.Settings = p.Settings
 		}
+		for what, err := range p.Errors {
+			d.gap("%s could not be read: %s", what, err)
+		}
 		if !judged {
 			continue
 		}
-		sessions, by := 0, map[string]int{}
+		sessions, by, waiting := 0, map[string]int{}, map[string]int{}
 		for _, s := range p.Sessions {
 			by[s.State] += s.Count
 			sessions += s.Count
+			d.OldestXact = max(d.OldestXact, s.OldestXact.Duration())
+			if s.State == "active" {
+				waiting[event(s)] += s.Count
+			}
 		}
 		for state, n := range by {
 			states[state] = max(states[state], n)
 		}
+		for name, n := range waiting {
+			w := waits[name]
+			if w == nil {
+				w = &WaitUse{Event: name}
+				waits[name] = w
+			}
+			w.Mean, w.Max = w.Mean+float64(n), max(w.Max, n)
+		}
 		d.ConnectionsMax = max(d.ConnectionsMax, sessions)
+		n, longest := locks(p)
+		d.LocksMax, d.LongestLock = max(d.LocksMax, n), max(d.LongestLock, longest)
 	}
 	if d.Samples > 0 {
 		d.SampleMean = cost / time.Duration(d.Samples)
@@ -147,128 +189,103 @@ func (d *Database) look(all []taken[observation.Postgres], stretches []stretch) 
 	for state, n := range states {
 		d.Sessions = append(d.Sessions, SessionUse{state, n})
 	}
+	for _, w := range waits {
+		w.Mean /= float64(d.Samples - d.Failed)
+		d.Waits = append(d.Waits, *w)
+	}
 	slices.SortFunc(d.Sessions, func(a, b SessionUse) int {
 		return cmp.Or(cmp.Compare(b.Max, a.Max), cmp.Compare(a.State, b.State))
 	})
+	slices.SortFunc(d.Waits, func(a, b WaitUse) int {
+		return cmp.Or(cmp.Compare(b.Mean, a.Mean), cmp.Compare(a.Event, b.Event))
+	})
 }
 
-// settle is how long after a stretch the database's counters are read when load follows.
-const settle = 2 * time.Second
-
-// count sums the differences of the database's counters. One difference that cannot be
-// taken voids the sum: a part of it would look like the whole.
-func (d *Database) count(all []taken[observation.Postgres], stretches []stretch) {
-	some, at := good(all, nil)
-	var sum DatabaseCounters
-	for _, s := range stretches {
-		from, to, notes, reason := s.ends(at)
-		if reason != "" {
-			d.gap("the database's counters: %s", reason)
-			return
-		}
-		for _, n := range notes {
-			d.gap("the database's counters: %s", n)
-		}
-		for to+1 < len(some) && (s.last || at[to] < s.to+settle) {
-			to++
-		}
-		for i := from + 1; i <= to; i++ {
-			a, b := &some[i-1].data, &some[i].data
-			switch {
-			case !a.Postmaster.Equal(b.Postmaster):
-				d.gap("the database's counters: the server was restarted or is another one, noticed at %s", duration(at[i]))
-				return
-			case !a.Database.StatsReset.Equal(b.Database.StatsReset) || backward(a.Database, b.Database):
-				d.gap("the database's counters were reset, noticed at %s", duration(at[i]))
-				return
-			}
-		}
-		sum.add(some[from].data.Database, some[to].data.Database)
+// event names what an active session waits for.
+func event(s observation.SessionCount) string {
+	if s.Event == "" {
+		return s.Wait
 	}
-	sum.OK = true
-	d.Counters = sum
+	return s.Wait + "/" + s.Event
 }
 
-func backward(a, b observation.DatabaseCounters) bool {
-	return b.Commits < a.Commits || b.Rollbacks < a.Rollbacks || b.BlocksHit < a.BlocksHit || b.BlocksRead < a.BlocksRead ||
-		b.TempFiles < a.TempFiles || b.TempBytes < a.TempBytes || b.Deadlocks < a.Deadlocks || b.Conflicts < a.Conflicts
+// locks sums what is waited for.
+func locks(p *observation.Postgres) (n int, longest time.Duration) {
+	for _, l := range p.Locks {
+		n += l.Count
+		longest = max(longest, l.Longest.Duration())
+	}
+	return n, longest
 }
 
-func (c *DatabaseCounters) add(a, b observation.DatabaseCounters) {
-	c.Commits += b.Commits - a.Commits
-	c.Rollbacks += b.Rollbacks - a.Rollbacks
-	c.BlocksHit += b.BlocksHit - a.BlocksHit
-	c.BlocksRead += b.BlocksRead - a.BlocksRead
-	c.TempFiles += b.TempFiles - a.TempFiles
-	c.TempBytes += b.TempBytes - a.TempBytes
-	c.Deadlocks += b.Deadlocks - a.Deadlocks
-	c.Conflicts += b.Conflicts - a.Conflicts
-}
-
-// statements sums the differences of pg_stat_statements between the readings at the ends of
-// the judged time. Those counters are shared memory and not late: a statement is in them
-// the moment it has ended.
-func (d *Database) statements(all []taken[observation.Postgres], stretches []stretch) {
-	readings, at := good(all, func(p *observation.Postgres) bool { return p.StatementsRead })
-	texts := map[string]string{}
-	unread := ""
+// gauges makes the series of what each sample shows, and their measures.
+func (d *Database) gauges(all []taken[observation.Postgres], stretches []stretch) {
+	const source = "postgres"
+	used := Series{Name: "db.connections.used_share", Source: source, Unit: unitOf("db.connections.used_share")}
+	active := Series{Name: "db.connections.active", Source: source, Unit: unitOf("db.connections.active")}
+	idle := Series{Name: "db.connections.idle_in_transaction", Source: source, Unit: unitOf("db.connections.idle_in_transaction")}
+	waiting := Series{Name: "db.locks.waiting", Source: source, Unit: unitOf("db.locks.waiting")}
+	longest := Series{Name: "db.locks.longest_wait", Source: source, Unit: unitOf("db.locks.longest_wait")}
+	byWait := map[string]*Series{}
+	hidden := false
 	for _, t := range all {
-		for id, text := range t.data.Texts {
-			texts[id] = text
+		if t.err != "" {
+			continue
 		}
-		if t.data.StatementsError != "" {
-			unread = t.data.StatementsError
-		}
-		if t.data.TextsError != "" {
-			d.gap("the statements' texts could not be read: %s", t.data.TextsError)
-		}
-	}
-	fail := func(reason string) {
-		d.StatementsReason = reason
-		d.gap("statements: %s", reason)
-	}
-	intervals := intervalsOf(readings)
-	var calls []call
-	for _, s := range stretches {
-		from, to, notes, reason := s.ends(at)
-		if reason != "" {
-			if unread != "" {
-				reason = unread
+		p := &t.data
+		add := func(s *Series, v float64) { s.Points = append(s.Points, Point{At: t.at, Value: v}) }
+		var running, inside float64
+		types := map[string]float64{"Lock": 0, "LWLock": 0, "IO": 0, "CPU": 0}
+		for _, s := range p.Sessions {
+			switch s.State {
+			case "active":
+				running += float64(s.Count)
+				types[s.Wait] += float64(s.Count)
+			case "idle in transaction", "idle in transaction (aborted)":
+				inside += float64(s.Count)
+			case "?":
+				hidden = true
 			}
-			fail(reason)
-			return
 		}
-		for _, n := range notes {
-			d.gap("statements: %s", n)
+		if free := p.MaxConns - p.Reserved; free > 0 && p.Clients > 0 {
+			add(&used, float64(p.Clients)/float64(free))
 		}
-		d.Covered += at[to] - at[from]
-		for _, v := range intervals[from+1 : to+1] {
-			if v.void != "" {
-				fail(v.void)
-				return
+		add(&active, running)
+		add(&idle, inside)
+		n, l := locks(p)
+		if p.Errors["locks"] == "" {
+			add(&waiting, float64(n))
+			if p.ServerVersion >= 140000 {
+				add(&longest, l.Seconds())
 			}
-			for _, doubt := range v.doubts {
-				if !slices.Contains(d.doubts, doubt) {
-					d.doubts = append(d.doubts, doubt)
-				}
+		}
+		for name, v := range types {
+			s := byWait[name]
+			if s == nil {
+				s = &Series{Name: "db.waiting." + name, Source: source, Unit: active.Unit}
+				byWait[name] = s
 			}
-			calls = append(calls, v.calls...)
-		}
-		for _, n := range readings[to].data.Sessions {
-			d.oldest = max(d.oldest, n.OldestQuery.Duration())
+			add(s, v)
 		}
 	}
-	for _, doubt := range d.doubts {
-		d.gap("statements: %s: their numbers are lower bounds", doubt)
+	partial := ""
+	if d.Failed > 0 {
+		partial = fmt.Sprintf("%d of %d samples failed", d.Failed, d.Samples)
 	}
-	d.StatementsOK = true
-	d.Statements = use(calls, texts)
-	for _, c := range calls {
-		switch _, k := classify(texts, c.key.QueryID); k {
-		case work:
-			d.work = append(d.work, c.moments)
-		case unknown:
-			d.unread = append(d.unread, c.moments)
-		}
+	d.Measures[used.Name] = highest(stretches, partial, used)
+	if hidden {
+		partial = "the collector's role may not see the state of other roles' sessions (GRANT pg_read_all_stats)"
 	}
+	d.Measures[active.Name] = highest(stretches, partial, active)
+	d.Measures[idle.Name] = highest(stretches, partial, idle)
+	d.Measures[waiting.Name] = highest(stretches, partial, waiting)
+	d.Measures[longest.Name] = highest(stretches, partial, longest)
+	if len(longest.Points) == 0 {
+		d.Measures[longest.Name] = noMeasure("PostgreSQL tells since when a lock is waited for from version 14 on")
+	}
+	d.Series = append(d.Series, used, active, idle, waiting, longest)
+	for _, s := range byWait {
+		d.Series = append(d.Series, *s)
+	}
+	slices.SortStableFunc(d.Series, func(a, b Series) int { return cmp.Compare(a.Label(), b.Label()) })
 }

@@ -101,7 +101,7 @@ func (s *Summary) judgeProbes(r *Result, m Measure) {
 		}
 		sec.all++
 		switch late := p.Value >= o.LimitDuration() && (o.Op == scenarios.Less || p.Value > o.LimitDuration()); {
-		case p.Lost:
+		case p.Lost, p.Open && !late:
 			lost++
 			sec.bad++
 			continue

@@ -71,9 +71,8 @@ type Probe struct {
 	At    time.Duration // when it was begun
 	Value time.Duration
 	// Lost says that no value came of it, by the fault of the measuring: it counts against
-	// either verdict. A probe that ran into its own time limit is not lost: its value is at
-	// least that limit.
-	Lost bool
+	// either verdict. Open says that it had not ended: it took at least Value.
+	Lost, Open bool
 }
 
 // noMeasure is a metric without a value.
@@ -162,4 +161,10 @@ func averaged(stretches []stretch, partial string, larger bool, parts, wholes []
 // at sorts points by time.
 func sortPoints(points []Point) {
 	slices.SortStableFunc(points, func(a, b Point) int { return cmp.Compare(a.At, b.At) })
+}
+
+// unitOf is the unit of a metric of the catalogue.
+func unitOf(name string) scenarios.Unit {
+	d, _ := scenarios.Define(name)
+	return d.Unit
 }

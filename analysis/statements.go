@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"arqload/analysis/observation"
+	"arqload/scenarios"
 )
 
 // StatementUse is what one statement did in the judged time. The same statement of several
@@ -32,12 +33,22 @@ type StatementUse struct {
 	// dilute the judged ones.
 	Control    bool
 	Blocks     StatementBlocks
-	Incomplete bool // its counters were reset or lost in the judged time: at least this much
+	PlanMean   time.Duration // of planning, where PlansOK: pg_stat_statements.track_planning is on
+	PlansOK    bool
+	PerArrival float64 // calls by the arrivals of the judged time; 0: none was judged
+	Incomplete bool    // its counters were reset or lost in the judged time: at least this much
 }
 
-// StatementBlocks is what a statement read and wrote: 8 KiB blocks, but for the WAL.
+// StatementBlocks is what a statement read and wrote: 8 KiB blocks, but for the WAL. The
+// times are 0 without track_io_timing.
 type StatementBlocks struct {
-	Hit, Read, Temp, WALBytes int64
+	Hit, Read, Written, Temp, WALBytes int64
+	ReadTime, WriteTime                time.Duration
+}
+
+func (b *StatementBlocks) add(o StatementBlocks) {
+	b.Hit, b.Read, b.Written, b.Temp, b.WALBytes = b.Hit+o.Hit, b.Read+o.Read, b.Written+o.Written, b.Temp+o.Temp, b.WALBytes+o.WALBytes
+	b.ReadTime, b.WriteTime = b.ReadTime+o.ReadTime, b.WriteTime+o.WriteTime
 }
 
 // call is one statement between two readings.
@@ -45,15 +56,18 @@ type call struct {
 	key observation.StatementKey
 	moments
 	rows     int64
+	plans    int64
+	planTime float64 // seconds
 	blocks   StatementBlocks
 	survived bool // the row's counters are of one life
 }
 
 // interval is what two consecutive readings tell.
 type interval struct {
-	calls  []call
-	void   string   // why nothing can be said about it
-	doubts []string // why what is said may be incomplete, so that nothing can be proved
+	at, length time.Duration
+	calls      []call
+	void       string   // why nothing can be said about it
+	doubts     []string // why what is said may be incomplete, so that nothing can be proved
 }
 
 // intervalsOf compares each reading of pg_stat_statements with the one before; the first has
@@ -66,13 +80,14 @@ func intervalsOf(readings []taken[observation.Postgres]) []interval {
 		now := &readings[i].data
 		if i > 0 {
 			before := &readings[i-1].data
+			all[i].at, all[i].length = readings[i-1].at, readings[i].at-readings[i-1].at
 			if now.Reading != before.Reading+1 && broken == "" {
 				broken = fmt.Sprintf("the record lacks a reading of pg_stat_statements before %s, and what changed in it", duration(readings[i].at))
 			}
 			if broken != "" {
 				all[i].void = broken
 			} else {
-				all[i] = compare(before, now, rows, readings[i].at)
+				all[i].compare(before, now, rows, readings[i].at)
 			}
 		}
 		for _, s := range now.Statements {
@@ -85,22 +100,177 @@ func intervalsOf(readings []taken[observation.Postgres]) []interval {
 	return all
 }
 
+// statements sums the differences of pg_stat_statements between the readings at the ends of
+// the judged time. Those counters are shared memory and not late: a statement is in them
+// the moment it has ended. What lies between two readings of different lives is lost: the
+// rest stands, but is partial, and proves nothing.
+func (d *Database) statements(all []taken[observation.Postgres], stretches []stretch) {
+	readings, at := good(all, func(p *observation.Postgres) bool { return p.StatementsRead })
+	texts := map[string]string{}
+	unread := ""
+	for _, t := range all {
+		maps.Copy(texts, t.data.Texts)
+		if t.data.StatementsError != "" {
+			unread = t.data.StatementsError
+		}
+		if t.data.TextsError != "" {
+			d.gap("the statements' texts could not be read: %s", t.data.TextsError)
+		}
+	}
+	lost := func(reason string) {
+		if !slices.Contains(d.Partial, reason) {
+			d.Partial = append(d.Partial, reason)
+		}
+		d.gap("statements: %s", reason)
+	}
+	intervals := intervalsOf(readings)
+	var calls []call
+	for _, s := range stretches {
+		from, to, notes, partial, ok := s.bounds(at)
+		if partial != "" && unread != "" {
+			partial = unread
+		}
+		if partial != "" {
+			lost(partial)
+		}
+		if !ok {
+			continue
+		}
+		for _, n := range notes {
+			d.gap("statements: %s", n)
+		}
+		for _, v := range intervals[from+1 : to+1] {
+			if v.void != "" {
+				if !slices.ContainsFunc(d.Partial, func(p string) bool { return strings.HasPrefix(p, v.void) }) {
+					lost(fmt.Sprintf("%s: what ran since %s is lost", v.void, duration(v.at)))
+				}
+				continue
+			}
+			d.StatementsOK = true
+			d.Covered += v.length
+			for _, doubt := range v.doubts {
+				if !slices.Contains(d.doubts, doubt) {
+					d.doubts = append(d.doubts, doubt)
+				}
+			}
+			calls = append(calls, v.calls...)
+		}
+		for _, n := range readings[to].data.Sessions {
+			d.oldest = max(d.oldest, n.OldestQuery.Duration())
+		}
+	}
+	if !d.StatementsOK {
+		d.StatementsReason = strings.Join(d.Partial, "; ")
+		return
+	}
+	for _, doubt := range d.doubts {
+		d.gap("statements: %s: their numbers are lower bounds", doubt)
+	}
+	d.doubts = append(d.doubts, d.Partial...)
+	d.Statements = use(calls, texts)
+	for _, c := range calls {
+		switch _, k := classify(texts, c.key.QueryID); k {
+		case work:
+			d.work = append(d.work, c.moments)
+		case steers:
+			d.steer += c.n
+		case unknown:
+			d.unread = append(d.unread, c.moments)
+		}
+	}
+	d.statementSeries(intervals, texts)
+}
+
+// perArrival holds the statements' calls against the arrivals that were sent. Where a part
+// of the calls is lost there is no ratio.
+func (d *Database) perArrival(sent uint64) {
+	if sent == 0 || len(d.Partial) > 0 {
+		return
+	}
+	for i := range d.Statements {
+		d.Statements[i].PerArrival = float64(d.Statements[i].Calls) / float64(sent)
+	}
+}
+
+// statementsFollowed is how many statements have a series of their own: those that took
+// most time.
+const statementsFollowed = 10
+
+// statementSeries makes series of all queries together and of the heaviest ones, from
+// reading to reading: how often each was called, and its mean time where it was.
+func (d *Database) statementSeries(intervals []interval, texts map[string]string) {
+	const source = "postgres"
+	calls := Series{Name: "db.statement_calls", Source: source, Unit: scenarios.UnitCount}
+	total := Series{Name: "db.statement_time", Source: source, Unit: scenarios.UnitSeconds}
+	own := map[int64]*[2]Series{}
+	for _, s := range d.Statements {
+		if len(own) < statementsFollowed && !s.Control {
+			own[s.QueryID] = &[2]Series{
+				{Name: "db.statement_calls", Of: s.Query, Source: source, Unit: scenarios.UnitCount},
+				{Name: "db.statement_mean", Of: s.Query, Source: source, Unit: scenarios.UnitSeconds},
+			}
+		}
+	}
+	for _, v := range intervals {
+		if v.void != "" || v.length == 0 {
+			continue
+		}
+		var all moments
+		by := map[int64]*moments{}
+		for _, c := range v.calls {
+			if _, k := classify(texts, c.key.QueryID); k == steers {
+				continue
+			}
+			all.add(c.moments)
+			if own[c.key.QueryID] == nil {
+				continue
+			}
+			if by[c.key.QueryID] == nil {
+				by[c.key.QueryID] = &moments{}
+			}
+			by[c.key.QueryID].add(c.moments)
+		}
+		at := Point{At: v.at, Length: v.length}
+		point := func(v float64) Point { at.Value = v; return at }
+		calls.Points = append(calls.Points, point(float64(all.n)))
+		total.Points = append(total.Points, point(float64(all.n)*all.mean))
+		for id, s := range own {
+			m := by[id]
+			if m == nil {
+				m = &moments{}
+			}
+			s[0].Points = append(s[0].Points, point(float64(m.n)))
+			if m.n > 0 { // a mean is no count: it is that of each instant of the interval
+				for second := time.Duration(0); second < v.length; second += time.Second {
+					s[1].Points = append(s[1].Points, Point{At: v.at + second, Value: m.mean})
+				}
+			}
+		}
+	}
+	d.Series = append(d.Series, calls, total)
+	for _, s := range d.Statements {
+		if pair := own[s.QueryID]; pair != nil {
+			d.Series = append(d.Series, pair[0], pair[1])
+		}
+	}
+}
+
 // compare subtracts a reading from the next. Neither a counter that went up nor a row that
 // is there proves that nothing was lost between them, hence the many conditions
 // (domain-facts 1.3).
-func compare(before, now *observation.Postgres, rows map[observation.StatementKey]observation.Statement, at time.Duration) interval {
-	var v interval
+func (v *interval) compare(before, now *observation.Postgres, rows map[observation.StatementKey]observation.Statement, at time.Duration) {
 	evictions := now.DeallocAfter - before.Dealloc
+	other := sameServer(before, now)
 	switch {
-	case !now.Postmaster.Equal(before.Postmaster) || now.ServerVersion != before.ServerVersion:
-		v.void = fmt.Sprintf("the server was restarted or is another one, noticed at %s", duration(at))
-	case now.Extension != before.Extension || now.Name != before.Name:
+	case other != "":
+		v.void = fmt.Sprintf("%s, noticed at %s", other, duration(at))
+	case now.Extension != before.Extension:
 		v.void = fmt.Sprintf("pg_stat_statements changed from version %s to %s, noticed at %s", before.Extension, now.Extension, duration(at))
 	case !now.StatsReset.Equal(before.StatsReset) || evictions < 0:
 		v.void = fmt.Sprintf("pg_stat_statements was reset, by a person or by a crash of the server, noticed at %s", duration(at))
 	}
 	if v.void != "" {
-		return v
+		return
 	}
 	doubt := func(format string, args ...any) { v.doubts = append(v.doubts, fmt.Sprintf(format, args...)) }
 	if evictions > 0 {
@@ -125,8 +295,9 @@ func compare(before, now *observation.Postgres, rows map[observation.StatementKe
 		if a == nil || !c.survived {
 			a = &observation.Statement{}
 		}
-		c.rows = b.Rows - a.Rows
-		c.blocks = StatementBlocks{b.BlocksHit - a.BlocksHit, b.BlocksRead - a.BlocksRead, b.TempBlocks - a.TempBlocks, b.WALBytes - a.WALBytes}
+		c.rows, c.plans, c.planTime = b.Rows-a.Rows, b.Plans-a.Plans, b.PlanTime-a.PlanTime
+		c.blocks = StatementBlocks{b.BlocksHit - a.BlocksHit, b.BlocksRead - a.BlocksRead, b.BlocksWritten - a.BlocksWritten, b.TempBlocks - a.TempBlocks, b.WALBytes - a.WALBytes,
+			seconds(b.ReadTime - a.ReadTime), seconds(b.WriteTime - a.WriteTime)}
 		if !c.survived {
 			doubt("a statement's counters were reset or evicted")
 		}
@@ -134,7 +305,6 @@ func compare(before, now *observation.Postgres, rows map[observation.StatementKe
 			v.calls = append(v.calls, c)
 		}
 	}
-	return v
 }
 
 // control are the first words of statements that control a transaction or a session. Each
@@ -173,6 +343,8 @@ func classify(texts map[string]string, query int64) (string, kind) {
 func use(calls []call, texts map[string]string) []StatementUse {
 	sums := map[int64]*StatementUse{}
 	parts := map[int64]*moments{}
+	plans := map[int64]int64{}
+	planTime := map[int64]float64{}
 	var total float64
 	for _, c := range calls {
 		s, m := sums[c.key.QueryID], parts[c.key.QueryID]
@@ -182,8 +354,9 @@ func use(calls []call, texts map[string]string) []StatementUse {
 		}
 		m.add(c.moments)
 		s.Calls, s.Rows = s.Calls+c.n, s.Rows+c.rows
-		s.Blocks.Hit, s.Blocks.Read = s.Blocks.Hit+c.blocks.Hit, s.Blocks.Read+c.blocks.Read
-		s.Blocks.Temp, s.Blocks.WALBytes = s.Blocks.Temp+c.blocks.Temp, s.Blocks.WALBytes+c.blocks.WALBytes
+		s.Blocks.add(c.blocks)
+		plans[c.key.QueryID] += c.plans
+		planTime[c.key.QueryID] += c.planTime
 		s.Incomplete = s.Incomplete || !c.survived
 		total += c.mean * float64(c.n)
 	}
@@ -196,6 +369,9 @@ func use(calls []call, texts map[string]string) []StatementUse {
 		s.Mean, s.Stddev = seconds(m.mean), seconds(math.Sqrt(m.variance))
 		s.Total = seconds(m.mean * float64(m.n))
 		s.Max, s.MaxKnown = seconds(m.high), m.reached
+		if n := plans[id]; n > 0 {
+			s.PlanMean, s.PlansOK = seconds(planTime[id]/float64(n)), true
+		}
 		if total > 0 {
 			s.Share = m.mean * float64(m.n) / total
 		}

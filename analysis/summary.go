@@ -155,6 +155,7 @@ func Summarize(run *observation.Run) *Summary {
 	s.check(run)
 	s.Warnings = append(s.Warnings, backlogWarnings(run)...)
 	s.Database, s.Cache, s.Self = SummarizeDatabase(run), SummarizeCache(run), SummarizeSelf(run)
+	s.Database.perArrival(s.Total.Sent)
 	s.Measures = map[string]Measure{}
 	for _, m := range []map[string]Measure{s.Database.Measures, s.Cache.Measures} {
 		maps.Copy(s.Measures, m)

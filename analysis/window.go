@@ -83,6 +83,17 @@ func (s stretch) ends(at []time.Duration) (from, to int, notes []string, reason 
 	return from, to, notes, ""
 }
 
+// bounds is ends, but where a sample at one of them is missing it takes those that lie
+// within: partial then says what is not covered. ok is false where there are not two.
+func (s stretch) bounds(at []time.Duration) (from, to int, notes []string, partial string, ok bool) {
+	from, to, notes, partial = s.ends(at)
+	if partial == "" {
+		return from, to, notes, "", true
+	}
+	from, to = lastBefore(at, s.from-atEdge)+1, lastBefore(at, s.to+atEdge)
+	return from, to, nil, partial, from < to
+}
+
 // nearest is the index of the instant closest to t and within atEdge of it; -1: none.
 func nearest(at []time.Duration, t time.Duration) int {
 	best := -1
