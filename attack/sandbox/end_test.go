@@ -20,7 +20,7 @@ import (
 // A cancel at any moment of Start: one at random in each of equal slices, so that every step of it gets some.
 func TestCancelDuringStartLeavesNothing(t *testing.T) {
 	begin := time.Now()
-	sb, err := Start(t.Context(), Options{Dir: open(t)})
+	sb, err := Start(t.Context(), Options{Dir: open(t), Redis: true, Replica: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestCancelDuringStartLeavesNothing(t *testing.T) {
 		dir := open(t)
 		at := time.Duration((float64(i) + rand.Float64()) / float64(moments) * float64(whole))
 		ctx, cancel := context.WithTimeout(t.Context(), at)
-		sb, err := Start(ctx, Options{Dir: dir})
+		sb, err := Start(ctx, Options{Dir: dir, Redis: true, Replica: true})
 		cancel()
 		switch {
 		case err == nil:
@@ -78,7 +78,7 @@ func TestKilledOwnerTakesServersAlong(t *testing.T) {
 	if !ok {
 		t.Fatalf("the owner says %q (%v)", line, err)
 	}
-	if n := len(inside(t, folder)); n < 4 { // postmaster, its helpers, Redis
+	if n := len(inside(t, folder)); n < 8 { // two postmasters, their helpers, Redis
 		t.Errorf("%d processes in %s before the kill: nothing is tested", n, folder)
 	}
 	cmd.Process.Kill()

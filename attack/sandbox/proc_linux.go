@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -52,4 +53,23 @@ func parentOf() map[int]int {
 		}
 	}
 	return parents
+}
+
+// pauseChild stops the child of a process whose title holds a word, as PostgreSQL's children have their task there, and
+// returns what lets it go on.
+func pauseChild(pid int, word string) (resume func() error, err error) {
+	for child, parent := range parentOf() {
+		if parent != pid {
+			continue
+		}
+		title, err := os.ReadFile("/proc/" + strconv.Itoa(child) + "/cmdline")
+		if err != nil || !bytes.Contains(title, []byte(word)) {
+			continue
+		}
+		if err := syscall.Kill(child, syscall.SIGSTOP); err != nil {
+			return nil, err
+		}
+		return func() error { return syscall.Kill(child, syscall.SIGCONT) }, nil
+	}
+	return nil, fmt.Errorf("process %d has no %s", pid, word)
 }

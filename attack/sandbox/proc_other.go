@@ -19,4 +19,7 @@ func tryLock(string) (*os.File, error) { return nil, errUnsupported }
 func canEnter(*account, string) error  { return errUnsupported }
 func killGroup(int) error              { return errUnsupported }
 func killTree(int) error               { return errUnsupported }
-func ownedByUs(fs.FileInfo) bool       { return false }
+func pauseChild(int, string) (func() error, error) {
+	return nil, errUnsupported
+}
+func ownedByUs(fs.FileInfo) bool { return false }

@@ -24,14 +24,19 @@ type process struct {
 	waitErr error         // what Wait said; read it after exited
 }
 
-// spawn starts a server in a process group of its own, so that a terminal's Ctrl-C reaches us and not it. It gets the
-// signal death when this process dies.
+// spawn starts a server that is alone of its kind: it is named after its program.
 func (s *Sandbox) spawn(death syscall.Signal, dir, bin string, args ...string) (*process, error) {
+	return s.spawnAs(death, baseName(bin), dir, bin, args...)
+}
+
+// spawnAs starts a server in a process group of its own, so that a terminal's Ctrl-C reaches us and not it. It gets the
+// signal death when this process dies. Its log is NAME.log; that of an earlier life is overwritten.
+func (s *Sandbox) spawnAs(death syscall.Signal, name, dir, bin string, args ...string) (*process, error) {
 	attr, err := childAttributes(s.account, death)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{name: baseName(bin), exited: make(chan struct{})}
+	p := &process{name: name, exited: make(chan struct{})}
 	p.logPath = s.folder.join(p.name + ".log")
 	logFile, err := os.OpenFile(p.logPath, os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -111,7 +116,10 @@ type stopStep struct {
 
 // stop goes through the steps until the process has ended, and kills it with all its children after the last. Only an
 // end by the first step is no error.
-func (p *process) stop(steps ...stopStep) error {
+func (p *process) stop(steps ...stopStep) error { return p.end(context.Background(), steps...) }
+
+// end is stop for a caller who may lose patience: when the context ends, the process is left between two steps.
+func (p *process) end(ctx context.Context, steps ...stopStep) error {
 	select {
 	case <-p.exited:
 		return p.failure("had ended by itself")
@@ -127,6 +135,8 @@ func (p *process) stop(steps ...stopStep) error {
 				return nil
 			}
 			return p.failure(fmt.Sprintf("ended only on %v", step.signal))
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", p.name, context.Cause(ctx))
 		case <-time.After(step.within):
 		}
 	}

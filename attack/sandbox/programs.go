@@ -30,15 +30,16 @@ type programs struct{ initdb, postgres, redis string }
 
 // A search says where to look.
 type search struct {
-	folder   string   // BinEnv's value: look for PostgreSQL nowhere else
+	folder   string   // look for PostgreSQL's server nowhere else
 	globs    []string // folders in which distributions keep initdb and postgres outside PATH
 	lookPath func(string) (string, error)
 	root     bool // whether commands need no sudo
 }
 
-func defaultSearch() search {
+// defaultSearch looks on this machine, for PostgreSQL's server in bin, else in BinEnv's folder, else everywhere.
+func defaultSearch(bin string) search {
 	return search{
-		folder: os.Getenv(BinEnv),
+		folder: cmp.Or(bin, os.Getenv(BinEnv)),
 		globs: []string{
 			"/usr/lib/postgresql/*/bin",            // Debian, Ubuntu
 			"/usr/pgsql-*/bin",                     // PostgreSQL's own RPMs
@@ -58,7 +59,7 @@ func (s search) find(postgres, redis bool) (programs, error) {
 		var ok bool
 		if found.initdb, found.postgres, ok = s.postgres(); !ok {
 			if s.folder != "" {
-				return programs{}, fmt.Errorf("sandbox: %s=%s: initdb and postgres are not both there", BinEnv, s.folder)
+				return programs{}, fmt.Errorf("sandbox: %s (from Options.PostgresBin or %s): initdb and postgres are not both there", s.folder, BinEnv)
 			}
 			missing = append(missing, "initdb", "postgres")
 		}

@@ -30,6 +30,10 @@ type Options struct {
 	Postgres, Redis bool      // both false means both
 	Dir             string    // parent of the temporary folder; "" is os.TempDir()
 	Log             io.Writer // a line a step, for people; nil is silence
+
+	PostgresBin      string   // folder of initdb and postgres; "" is BinEnv's, else the newest installed
+	PostgresSettings []string // "name=value", over the sandbox's own; the replica has them too
+	Replica          bool     // a hot standby that streams from the primary; implies Postgres
 }
 
 // A Sandbox is a set of running servers and the folder they live in.
@@ -39,8 +43,11 @@ type Sandbox struct {
 	account *account // whom the servers run as; nil is the caller itself
 	thread  *thread
 
-	postgres, redis         *process
+	postgres, replica       *pgServer // nil if not asked for
+	redis                   *process
 	postgresURL, redisURL   string
+	replicaURL              string
+	resumeReplica           func() error // nil unless the replica is paused
 	stopOnce                sync.Once
 	stopErr                 error
 	wantPostgres, wantRedis bool
@@ -50,24 +57,25 @@ type Sandbox struct {
 // nor folder behind; afterwards it has no effect, and the caller owes a [Sandbox.Stop]. The error is a *[MissingError]
 // when a program is not installed.
 func Start(ctx context.Context, o Options) (*Sandbox, error) {
+	o.Postgres = o.Postgres || o.Replica
 	if !o.Postgres && !o.Redis {
 		o.Postgres, o.Redis = true, true
 	}
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	progs, err := defaultSearch().find(o.Postgres, o.Redis)
+	progs, err := defaultSearch(o.PostgresBin).find(o.Postgres, o.Redis)
 	if err != nil {
 		return nil, err
 	}
 	s := &Sandbox{log: o.Log, wantPostgres: o.Postgres, wantRedis: o.Redis}
-	if err := s.start(ctx, o.Dir, progs); err != nil {
+	if err := s.start(ctx, o, progs); err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), s.Stop())
 	}
 	return s, nil
 }
 
-func (s *Sandbox) start(ctx context.Context, parent string, progs programs) error {
+func (s *Sandbox) start(ctx context.Context, o Options, progs programs) error {
 	err := ctx.Err()
 	if err != nil {
 		return err
@@ -75,7 +83,7 @@ func (s *Sandbox) start(ctx context.Context, parent string, progs programs) erro
 	if s.account, err = serverAccount(); err != nil {
 		return err
 	}
-	if s.folder, err = newFolder(parent, s.account); err != nil {
+	if s.folder, err = newFolder(o.Dir, s.account); err != nil {
 		return err
 	}
 	s.thread = newThread()
@@ -87,11 +95,13 @@ func (s *Sandbox) start(ctx context.Context, parent string, progs programs) erro
 		fmt.Fprintf(s.log, "sandbox: %s answers at %s\n", progs.redis, s.redisURL)
 	}
 	if s.wantPostgres {
-		if err := s.startPostgres(ctx, progs); err != nil {
+		if err := s.startPostgres(ctx, progs, o); err != nil {
 			return fmt.Errorf("postgres: %w", err)
 		}
-		u, _ := url.Parse(s.postgresURL) // built by url.URL.String
-		fmt.Fprintf(s.log, "sandbox: %s answers at %s\n", progs.postgres, u.Redacted())
+		fmt.Fprintf(s.log, "sandbox: %s answers at %s\n", progs.postgres, redacted(s.postgresURL))
+		if s.replica != nil {
+			fmt.Fprintf(s.log, "sandbox: its replica answers at %s\n", redacted(s.replicaURL))
+		}
 	}
 	return ctx.Err()
 }
@@ -102,7 +112,7 @@ func (s *Sandbox) PostgresURL() string { return s.postgresURL }
 // RedisURL is the address of database 0, "" if not asked for.
 func (s *Sandbox) RedisURL() string { return s.redisURL }
 
-// Dir is the temporary folder; it holds postgres.log and redis.log until Stop.
+// Dir is the temporary folder; it holds each server's log, such as postgres.log, until Stop.
 func (s *Sandbox) Dir() string { return s.folder.path }
 
 // Stop ends the servers and removes the folder. It may be called more than once and on a nil Sandbox. Its error names a
@@ -117,8 +127,11 @@ func (s *Sandbox) Stop() error {
 
 func (s *Sandbox) stop() error {
 	var errs []error
+	if s.replica != nil { // before the primary, whose shutdown waits for its replica to have everything
+		errs = append(errs, s.ResumePostgresReplica(), s.replica.shut(context.Background()))
+	}
 	if s.postgres != nil {
-		errs = append(errs, s.postgres.stop(postgresStop...))
+		errs = append(errs, s.postgres.shut(context.Background()))
 	}
 	if s.redis != nil {
 		errs = append(errs, s.redis.stop(redisStop...))
@@ -145,6 +158,12 @@ func environ() []string {
 		}
 	}
 	return env
+}
+
+// redacted is an address of ours without its password.
+func redacted(address string) string {
+	u, _ := url.Parse(address) // built by url.URL.String
+	return u.Redacted()
 }
 
 func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }

@@ -23,7 +23,7 @@ const holdEnv = "SANDBOX_TEST_HOLD" // set: be a process that starts a sandbox i
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(holdEnv); dir != "" {
-		sb, err := Start(context.Background(), Options{Dir: dir})
+		sb, err := Start(context.Background(), Options{Dir: dir, Redis: true, Replica: true})
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -147,7 +147,7 @@ func TestServersAnswerAndLeaveNothing(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range []*process{sb.postgres, sb.redis} {
+	for _, p := range []*process{sb.postgres.process, sb.redis} {
 		pid := p.cmd.Process.Pid
 		if group, err := syscall.Getpgid(pid); err != nil || group != pid {
 			t.Errorf("%s is in process group %d, not its own %d: Ctrl-C would hit it (%v)", p.name, group, pid, err)
@@ -222,7 +222,7 @@ func TestTakenPortIsTriedAgain(t *testing.T) {
 	}
 	defer stranger.Close()
 	taken := stranger.Addr().(*net.TCPAddr).Port
-	progs, err := defaultSearch().find(false, true)
+	progs, err := defaultSearch("").find(false, true)
 	if err != nil {
 		t.Fatal(err)
 	}
