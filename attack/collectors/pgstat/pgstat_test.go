@@ -2,6 +2,7 @@ package pgstat
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -28,6 +29,9 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	server = box.PostgresURL()
+	// The parallel tests wait for each other's seconds to pass rather than for the CPU.
+	flag.Parse()
+	_ = flag.Set("test.parallel", "6")
 	code := m.Run()
 	if err := box.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
