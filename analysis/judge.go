@@ -369,10 +369,14 @@ func (s *Summary) judgeDatabase(r *Result) {
 	}
 	o := r.Objective
 	q := d.Query(o.Quantile, o.LimitDuration(), o.Op == scenarios.LessEqual)
-	r.Samples, r.Bad = uint64(max(0, q.N)), uint64(max(0, q.SlowHigh))
+	low, high := q.SlowLow, q.SlowHigh
+	if q.Claim == ClaimBracketed {
+		low, high = q.RunningLow, q.RunningHigh
+	}
+	r.Samples, r.Bad = uint64(max(0, q.N)), uint64(max(0, high))
 	if q.N > 0 {
-		r.BadShare = float64(q.SlowHigh) / float64(q.N)
-		r.BadLow, r.BadHigh = float64(q.SlowLow)/float64(q.N), r.BadShare
+		r.BadShare = min(1, float64(high)/float64(q.N))
+		r.BadLow, r.BadHigh = min(1, float64(low)/float64(q.N)), r.BadShare
 	}
 	if q.UpperOK {
 		r.High = ptr(q.Upper.Seconds())

@@ -202,7 +202,7 @@ func (d Database) bracket(c *QueryClaim, q float64, limit time.Duration, why str
 	}
 	hidden := ""
 	if c.Hidden > 0 {
-		hidden = fmt.Sprintf("; %d of them are not in pg_stat_statements, which knows of at most %d: statements that were canceled or failed, waited for a lock before execution, or committed", c.Hidden, c.SlowHigh)
+		hidden = fmt.Sprintf("; pg_stat_statements can account for at most %d of them: the rest is time that is not in pg_stat_statements, of statements that were canceled or failed, waited for a lock before execution, or committed", c.SlowHigh)
 	}
 	seen := fmt.Sprintf("by looking at the running statements every %s, between %d and %d calls took %s or longer%s%s",
 		pollEvery, c.RunningLow, c.RunningHigh, limit, waits, hidden)

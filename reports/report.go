@@ -130,6 +130,8 @@ type Objective struct {
 	Reason         string           `json:"reason"`
 
 	kind scenarios.Metric
+	unit scenarios.Unit
+	rule scenarios.Rule // of a sampled metric
 }
 
 // Population is a set of arrivals, or of one step's calls.
@@ -300,10 +302,16 @@ func objective(r analysis.Result) Objective {
 		Phi: r.Phi, Confidence: analysis.Confidence, Samples: r.Samples, Cluster: r.Cluster, MissingSeconds: r.MissingSeconds, Verdict: r.Outcome, Reason: r.Reason,
 		kind: o.Metric,
 	}
+	out.unit = o.Unit()
+	if d, ok := scenarios.Define(o.Name); ok {
+		out.rule = d.Rule
+	}
 	counted, bounded := r.Samples > 0 && r.Outcome != analysis.NoData, true
 	switch o.Metric {
 	case scenarios.MetricThroughput:
 		counted = false
+	case scenarios.MetricSampled:
+		counted = counted && out.rule == scenarios.RuleP99
 	case scenarios.MetricCacheHits:
 		bounded = r.Low != nil
 	case scenarios.MetricDBQuery:

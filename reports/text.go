@@ -87,13 +87,17 @@ func (o *Objective) value(v *float64) string {
 	if v == nil {
 		return "-"
 	}
-	switch o.kind {
-	case scenarios.MetricQuantile, scenarios.MetricDBQuery:
+	switch o.unit {
+	case scenarios.UnitSeconds:
 		return secs(*v)
-	case scenarios.MetricThroughput:
+	case scenarios.UnitPerS:
 		return fmt.Sprintf("%.1f/s", *v)
+	case scenarios.UnitShare:
+		return fmt.Sprintf("%.4g%%", *v*100)
+	case scenarios.UnitBytes:
+		return bytes(int64(*v))
 	}
-	return fmt.Sprintf("%.4g%%", *v*100)
+	return trimFloat(*v)
 }
 
 func orElse(s, empty string) string {
@@ -109,6 +113,11 @@ func (o *Objective) samples() string {
 		return fmt.Sprintf("%d seconds", o.Samples)
 	case scenarios.MetricCacheHits:
 		return fmt.Sprintf("%d misses", o.Bad)
+	case scenarios.MetricSampled:
+		if o.rule == scenarios.RuleP99 {
+			break
+		}
+		return fmt.Sprintf("%d samples", o.Samples)
 	}
 	return fmt.Sprintf("%d of %d", o.Bad, o.Samples)
 }
