@@ -105,6 +105,5 @@ for version in "$@"; do
 	esac
 	bin=$cache/$version/bin
 	if ! "$bin/postgres" --version >/dev/null 2>&1; then fetch "$version"; fi
-	"$bin/postgres" --version >&2
 	echo "$bin"
 done
