@@ -2,13 +2,14 @@
 GO      ?= go
 OUT     ?= runs
 FUZZTIME ?= 20s
+POSTGRES_VERSIONS ?= 13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test check fuzz bench golden
+.PHONY: help deps build demo test test-postgres-matrix test-matrix check fuzz bench golden
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r t d; do printf '  %-8s %s\n' "$$t" "$$d"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r t d; do printf '  %-20s %s\n' "$$t" "$$d"; done
 
 deps: ## install PostgreSQL and Redis where they are missing (Debian, Ubuntu)
 	@./deploy/install-deps.sh
@@ -23,10 +24,25 @@ test: deps ## all tests, with the race detector, over a real PostgreSQL and Redi
 	$(GO) test -race -timeout 280s $(TESTFLAGS) ./...
 	$(GO) test -run '^TestTiming' $(TESTFLAGS) ./attack
 
+test-postgres-matrix: ## the sandbox and the collector on every PostgreSQL of POSTGRES_VERSIONS, fetched where missing
+	@./deploy/install-deps.sh npm
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; trap 'exit 1' HUP INT TERM; failed=; \
+	for version in $(POSTGRES_VERSIONS); do \
+		start=$$(date +%s); \
+		if bin=$$(./deploy/fetch-postgres.sh $$version) && ARQLOAD_POSTGRES_BIN=$$bin $(GO) test -count=1 -timeout 240s ./attack/sandbox ./attack/collectors/pgstat > "$$log" 2>&1; \
+		then result=ok; else result=FAILED; failed="$$failed $$version"; cat "$$log"; fi; \
+		echo "PostgreSQL $$version: $$result ($$(( $$(date +%s) - start )) s)"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed on PostgreSQL:$$failed"; exit 1; fi
+
+test-matrix: test-postgres-matrix ## that, and the long tests (build tag matrix, TestMatrix...)
+	@./deploy/install-deps.sh npm pgbench pgbouncer
+	$(GO) test -count=1 -tags matrix -run '^TestMatrix' -timeout 600s $(TESTFLAGS) ./attack/... ./cmd/...
+
 check: ## gofmt, vet, staticcheck, and govulncheck where its database can be reached
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(GO) vet -tags matrix ./...
+	$(GO) tool staticcheck -tags matrix ./...
 	@$(GO) tool govulncheck ./... > /tmp/arqload-vuln.$$$$ 2>&1; code=$$?; \
 	if grep -qiE 'no such host|dial tcp|connection refused|403|forbidden|timeout|fetching vulnerabilities' /tmp/arqload-vuln.$$$$ && [ $$code -ne 3 ]; then \
 		echo "govulncheck: its database cannot be reached from here; not checked"; code=0; \

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs the two programs that the sandbox starts, PostgreSQL (with pg_stat_statements) and redis-server, where they
-# are missing. Debian and Ubuntu only, as root or through sudo; elsewhere it prints the one command to run and fails.
+# are missing, and those of pgbench, pgbouncer and npm that are named as arguments. Debian and Ubuntu only, as root or through sudo; elsewhere it prints the one command to run and fails.
 # The services that the packages bring are neither started nor left enabled: the sandbox starts its own.
 #
-# Exit codes: 0 both are there, 1 they are not.
+# Exit codes: 0 all are there, 1 they are not, 2 an argument is none of the three.
 set -eu
 
 # has_postgres looks where attack/sandbox/programs.go looks.
@@ -17,20 +17,50 @@ has_postgres() {
 
 has_redis() { command -v redis-server >/dev/null 2>&1; }
 
+# has_extra looks where attack/sandbox/programs.go looks for what goes with PostgreSQL.
+has_extra() {
+	for dir in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql@*/bin \
+		/usr/local/opt/postgresql@*/bin /opt/local/lib/postgresql[0-9]*/bin /usr/sbin; do
+		if [ -x "$dir/$1" ]; then return 0; fi
+	done
+	command -v "$1" >/dev/null 2>&1
+}
+
+has_extras() {
+	for program in "$@"; do
+		if ! has_extra "$program"; then return 1; fi
+	done
+}
+
 packages='' services=''
 if ! has_postgres; then packages='postgresql' services='postgresql'; fi
 if ! has_redis; then packages="${packages:+$packages }redis-server" services="$services redis-server"; fi
+for program in "$@"; do
+	case $program in
+	pgbench) package=postgresql ;;
+	pgbouncer | npm) package=$program ;;
+	*)
+		echo "install-deps: $program is none of pgbench, pgbouncer, npm" >&2
+		exit 2
+		;;
+	esac
+	case " $packages " in *" $package "*) continue ;; esac
+	if has_extra "$program"; then continue; fi
+	packages="${packages:+$packages }$package"
+	if [ "$package" != npm ]; then services="$services $package"; fi
+done
 if [ -z "$packages" ]; then exit 0; fi
 
 if ! command -v apt-get >/dev/null 2>&1; then
+	extras=$(echo "$*" | sed 's/pgbench *//')
 	if command -v dnf >/dev/null 2>&1; then
-		advice='sudo dnf install -y postgresql-server postgresql-contrib redis'
+		advice="sudo dnf install -y postgresql-server postgresql-contrib redis $extras"
 	elif command -v brew >/dev/null 2>&1; then
-		advice='brew install postgresql@17 redis'
+		advice="brew install postgresql@17 redis $extras"
 	else
-		advice='(with your package manager) install PostgreSQL with its contrib modules, and redis-server'
+		advice="(with your package manager) install PostgreSQL with its contrib modules, and redis-server $extras"
 	fi
-	echo "install-deps: PostgreSQL and Redis are needed here; run: $advice" >&2
+	echo "install-deps: PostgreSQL and Redis are needed here${*:+, and $*}; run: $advice" >&2
 	exit 1
 fi
 
@@ -78,7 +108,7 @@ if [ -d /run/systemd/system ]; then
 	done
 fi
 
-if ! has_postgres || ! has_redis; then
+if ! has_postgres || ! has_redis || ! has_extras "$@"; then
 	echo "install-deps: installed $packages, but the programs are not where they are looked for" >&2
 	exit 1
 fi

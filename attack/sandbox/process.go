@@ -96,7 +96,7 @@ func (p *process) waitReady(ctx context.Context, ready func() bool) error {
 		case <-late.C:
 			return p.failure(fmt.Sprintf("is not ready after %v", readyWithin))
 		case <-p.exited:
-			if text, _ := os.ReadFile(p.logPath); strings.Contains(string(text), "already in use") {
+			if p.logs("already in use") {
 				return errPortTaken
 			}
 			return p.failure("ended before it was ready")
@@ -106,6 +106,12 @@ func (p *process) waitReady(ctx context.Context, ready func() bool) error {
 			}
 		}
 	}
+}
+
+// logs reports whether a text is in the log.
+func (p *process) logs(text string) bool {
+	log, err := os.ReadFile(p.logPath)
+	return err == nil && bytes.Contains(log, []byte(text))
 }
 
 // A stopStep is a signal and how long it may take.

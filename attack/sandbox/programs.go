@@ -26,7 +26,7 @@ func (e *MissingError) Error() string {
 }
 
 // programs are the paths of what was found.
-type programs struct{ initdb, postgres, redis string }
+type programs struct{ initdb, postgres, redis, pgbouncer string }
 
 // A search says where to look.
 type search struct {
@@ -50,6 +50,25 @@ func defaultSearch(bin string) search {
 		lookPath: exec.LookPath,
 		root:     os.Geteuid() == 0,
 	}
+}
+
+// Program finds a program that goes with PostgreSQL and is newer or older than the server without harm: a client, such as
+// pgbench or psql, or pgbouncer. The newest in the distributions' folders comes first, because what PATH has may be a
+// wrapper; /usr/sbin comes last, which PATH may lack. The error is a *[MissingError].
+func Program(name string) (string, error) { return defaultSearch("").program(name) }
+
+func (s search) program(name string) (string, error) {
+	for _, dir := range s.newestFirst() {
+		if path := filepath.Join(dir, name); executable(path) {
+			return path, nil
+		}
+	}
+	for _, file := range []string{name, "/usr/sbin/" + name} {
+		if path, err := s.lookPath(file); err == nil {
+			return path, nil
+		}
+	}
+	return "", &MissingError{Programs: []string{name}, Install: s.installCommand([]string{name})}
 }
 
 func (s search) find(postgres, redis bool) (programs, error) {
@@ -80,12 +99,7 @@ func (s search) find(postgres, redis bool) (programs, error) {
 func (s search) postgres() (initdb, postgres string, ok bool) {
 	folders := []string{s.folder}
 	if s.folder == "" {
-		folders = nil
-		for _, glob := range s.globs {
-			dirs, _ := filepath.Glob(glob) // the patterns are constants
-			folders = append(folders, dirs...)
-		}
-		slices.SortStableFunc(folders, func(a, b string) int { return cmp.Compare(version(b), version(a)) })
+		folders = s.newestFirst()
 	}
 	for _, dir := range folders {
 		initdb, postgres = filepath.Join(dir, "initdb"), filepath.Join(dir, "postgres")
@@ -102,6 +116,17 @@ func (s search) postgres() (initdb, postgres string, ok bool) {
 	}
 	postgres, err = s.lookPath("postgres")
 	return initdb, postgres, err == nil
+}
+
+// newestFirst are the distributions' folders that exist.
+func (s search) newestFirst() []string {
+	var folders []string
+	for _, glob := range s.globs {
+		dirs, _ := filepath.Glob(glob) // the patterns are constants
+		folders = append(folders, dirs...)
+	}
+	slices.SortStableFunc(folders, func(a, b string) int { return cmp.Compare(version(b), version(a)) })
+	return folders
 }
 
 // version is the number in the name of the folder above bin: 15 in /usr/lib/postgresql/15/bin, 17 in postgresql@17/bin.
@@ -123,10 +148,11 @@ func (s search) installCommand(missing []string) string {
 		program, command string
 		sudo             bool
 		postgres, redis  string
+		clients          string // psql, pgbench
 	}{
-		{"apt-get", "apt-get install -y", true, "postgresql", "redis-server"},
-		{"dnf", "dnf install -y", true, "postgresql-server postgresql-contrib", "redis"},
-		{"brew", "brew install", false, "postgresql@17", "redis"},
+		{"apt-get", "apt-get install -y", true, "postgresql", "redis-server", "postgresql"},
+		{"dnf", "dnf install -y", true, "postgresql-server postgresql-contrib", "redis", "postgresql postgresql-contrib"},
+		{"brew", "brew install", false, "postgresql@17", "redis", "postgresql@17"},
 	}
 	use := managers[0]
 	for _, m := range managers {
@@ -144,6 +170,12 @@ func (s search) installCommand(missing []string) string {
 	}
 	if slices.Contains(missing, "redis-server") {
 		words = append(words, use.redis)
+	}
+	if slices.Contains(missing, "pgbouncer") {
+		words = append(words, "pgbouncer")
+	}
+	if slices.Contains(missing, "psql") || slices.Contains(missing, "pgbench") {
+		words = append(words, use.clients)
 	}
 	return strings.Join(words, " ")
 }

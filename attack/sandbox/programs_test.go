@@ -40,6 +40,31 @@ func TestMissingProgramsAreNamedWithTheirInstallCommand(t *testing.T) {
 	}
 }
 
+func TestMissingClientIsNamedWithItsInstallCommand(t *testing.T) {
+	for name, want := range map[string]string{"pgbouncer": "apt-get install -y pgbouncer", "pgbench": "apt-get install -y postgresql"} {
+		_, err := search{lookPath: fakePath("apt-get"), root: true}.program(name)
+		var missing *MissingError
+		if !errors.As(err, &missing) || !slices.Equal(missing.Programs, []string{name}) || missing.Install != want {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
+
+// Debian's /usr/bin/pgbench is a wrapper, and its pgbouncer is where an ordinary user's PATH does not lead.
+func TestClientsAreFoundBesideServersThenInPathThenInSbin(t *testing.T) {
+	dir := t.TempDir()
+	bin(t, dir, "13", "pgbench")
+	bin(t, dir, "17", "psql")
+	s := search{folder: bin(t, dir, "named"), globs: []string{dir + "/*/bin"}, lookPath: fakePath("pgbench", "pg_dump", "/usr/sbin/pgbouncer")}
+	for name, want := range map[string]string{
+		"pgbench": dir + "/13/bin/pgbench", "pg_dump": "/path/pg_dump", "pgbouncer": "/path//usr/sbin/pgbouncer",
+	} {
+		if got, err := s.program(name); err != nil || got != want {
+			t.Errorf("%s: found %q (%v), want %q", name, got, err, want)
+		}
+	}
+}
+
 // bin makes DIR/VERSION/bin with the programs named.
 func bin(t *testing.T, dir, version string, names ...string) string {
 	t.Helper()

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 )
 
@@ -55,10 +53,7 @@ func (s *Sandbox) startReplica(ctx context.Context, v *pgServer, password string
 		return err
 	}
 	s.replica, s.replicaURL = v, pgURL(v.port, password)
-	return v.waitReady(ctx, func() bool {
-		log, err := os.ReadFile(v.logPath)
-		return err == nil && strings.Contains(string(log), "started streaming WAL from primary")
-	})
+	return v.waitReady(ctx, func() bool { return v.logs("started streaming WAL from primary") })
 }
 
 // ReplicaURL is the address of the replica, "" if not asked for: the primary's databases, users and passwords, read-only.

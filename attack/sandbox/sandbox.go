@@ -34,6 +34,7 @@ type Options struct {
 	PostgresBin      string   // folder of initdb and postgres; "" is BinEnv's, else the newest installed
 	PostgresSettings []string // "name=value", over the sandbox's own; the replica has them too
 	Replica          bool     // a hot standby that streams from the primary; implies Postgres
+	PgBouncer        bool     // in front of the primary, in transaction mode; implies Postgres
 }
 
 // A Sandbox is a set of running servers and the folder they live in.
@@ -44,9 +45,10 @@ type Sandbox struct {
 	thread  *thread
 
 	postgres, replica       *pgServer // nil if not asked for
-	redis                   *process
+	redis, pgbouncer        *process
 	postgresURL, redisURL   string
 	replicaURL              string
+	pgbouncerURL            string
 	resumeReplica           func() error // nil unless the replica is paused
 	stopOnce                sync.Once
 	stopErr                 error
@@ -57,7 +59,7 @@ type Sandbox struct {
 // nor folder behind; afterwards it has no effect, and the caller owes a [Sandbox.Stop]. The error is a *[MissingError]
 // when a program is not installed.
 func Start(ctx context.Context, o Options) (*Sandbox, error) {
-	o.Postgres = o.Postgres || o.Replica
+	o.Postgres = o.Postgres || o.Replica || o.PgBouncer
 	if !o.Postgres && !o.Redis {
 		o.Postgres, o.Redis = true, true
 	}
@@ -67,6 +69,11 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	progs, err := defaultSearch(o.PostgresBin).find(o.Postgres, o.Redis)
 	if err != nil {
 		return nil, err
+	}
+	if o.PgBouncer {
+		if progs.pgbouncer, err = Program("pgbouncer"); err != nil {
+			return nil, err
+		}
 	}
 	s := &Sandbox{log: o.Log, wantPostgres: o.Postgres, wantRedis: o.Redis}
 	if err := s.start(ctx, o, progs); err != nil {
@@ -103,6 +110,12 @@ func (s *Sandbox) start(ctx context.Context, o Options, progs programs) error {
 			fmt.Fprintf(s.log, "sandbox: its replica answers at %s\n", redacted(s.replicaURL))
 		}
 	}
+	if o.PgBouncer {
+		if err := s.startPgBouncer(ctx, progs.pgbouncer); err != nil {
+			return fmt.Errorf("pgbouncer: %w", err)
+		}
+		fmt.Fprintf(s.log, "sandbox: %s answers at %s\n", progs.pgbouncer, redacted(s.pgbouncerURL))
+	}
 	return ctx.Err()
 }
 
@@ -127,6 +140,9 @@ func (s *Sandbox) Stop() error {
 
 func (s *Sandbox) stop() error {
 	var errs []error
+	if s.pgbouncer != nil {
+		errs = append(errs, s.pgbouncer.stop(pgbouncerStop...))
+	}
 	if s.replica != nil { // before the primary, whose shutdown waits for its replica to have everything
 		errs = append(errs, s.ResumePostgresReplica(), s.replica.shut(context.Background()))
 	}
