@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"arqload/analysis/observation"
@@ -105,7 +106,14 @@ func SummarizeDatabase(run *observation.Run) Database {
 	d.lag(all, stretches)
 	d.cost(all, stretches)
 	d.gauges(all, stretches)
-	if d.Settings["pg_read_all_stats"] == "false" {
+	for _, s := range run.Header.Sources {
+		if s.Collector == "pgstat" {
+			for _, doubt := range s.Doubts {
+				d.gap("%s", doubt)
+			}
+		}
+	}
+	if d.Settings["pg_read_all_stats"] == "false" && !slices.ContainsFunc(d.Gaps, func(g string) bool { return strings.Contains(g, "GRANT pg_read_all_stats") }) {
 		d.gap("the collector's role may not see other roles' sessions and statements: GRANT pg_read_all_stats TO %s", d.Settings["role"])
 	}
 	return d

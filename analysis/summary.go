@@ -129,6 +129,9 @@ type Generator struct {
 	BacklogMax        uint64
 }
 
+// maxCost is the share of one session's time from which watching the database is a warning.
+const maxCost = 0.01
+
 // Summarize turns an observation into its summary.
 func Summarize(run *observation.Run) *Summary {
 	s := &Summary{Header: run.Header, Scenarios: map[string]*ScenarioSummary{}, Partial: run.Footer == nil,
@@ -156,6 +159,9 @@ func Summarize(run *observation.Run) *Summary {
 	s.Warnings = append(s.Warnings, backlogWarnings(run)...)
 	s.Database, s.Cache, s.Self = SummarizeDatabase(run), SummarizeCache(run), SummarizeSelf(run)
 	s.Database.perArrival(s.Total.Sent)
+	if c := s.Database.Cost; c.OK && c.OfTime >= maxCost {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("watching PostgreSQL took %s of one session's time (%s of all statements' time): a part of what was measured is the measuring", percent(c.OfTime), percent(c.OfAll)))
+	}
 	s.Measures = map[string]Measure{}
 	for _, m := range []map[string]Measure{s.Database.Measures, s.Cache.Measures} {
 		maps.Copy(s.Measures, m)

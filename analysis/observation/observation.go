@@ -118,6 +118,8 @@ type Source struct {
 	Collector string `json:"collector"`
 	Asked     bool   `json:"asked"`           // the plan names a system for it
 	Error     string `json:"error,omitempty"` // why it could not be opened
+	// Doubts are what it said at its opening that it will not be able to see, with what to do.
+	Doubts []string `json:"doubts,omitempty"`
 }
 
 // Results counts what became of arrivals, or of a step's calls.
