@@ -103,6 +103,7 @@ func move(run *observation.Run, series []Series) Movement {
 		return m
 	}
 	y := rankedOf(p95)
+	memory := y.memory()
 	m.Change = w.change(y)
 	var all []Mover
 	for _, s := range series {
@@ -120,12 +121,13 @@ func move(run *observation.Run, series []Series) Movement {
 			m.Constant++
 			continue
 		}
-		o := correlate(rankedOf(v), y)
+		x := rankedOf(v)
+		o := correlate(x, y, memory)
 		o.Series, o.Rate, o.Tied = s, rate, tied[s.Name]
 		o.Points = nil
 		o.P = o.CorrelationP
 		if m.Moved() {
-			if o.Level = w.levels(rankedOf(v), m.Change.At); o.Level != nil {
+			if o.Level = w.levels(x, m.Change.At); o.Level != nil {
 				o.P = min(1, 2*min(o.CorrelationP, o.Level.P)) // Bonferroni: two tests of one series
 			}
 		}
@@ -139,7 +141,7 @@ func move(run *observation.Run, series []Series) Movement {
 }
 
 // correlate compares a series with the latency at each lag that leaves enough seconds.
-func correlate(x, y ranked) Mover {
+func correlate(x, y ranked, memory []float64) Mover {
 	var o Mover
 	tried := 0
 	for lag := -mostLag; lag <= mostLag; lag++ {
@@ -152,7 +154,7 @@ func correlate(x, y ranked) Mover {
 			o.Lag, o.Correlation, o.Seconds = lag, rho, n
 		}
 	}
-	o.Effective = float64(o.Seconds) * thinning(x, y)
+	o.Effective = float64(o.Seconds) * thinning(x, y, memory)
 	o.CorrelationP = min(1, float64(tried)*correlationP(o.Correlation, o.Effective))
 	return o
 }

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -24,15 +25,7 @@ func rankedOf(v line) ranked {
 			r.order = append(r.order, i)
 		}
 	}
-	slices.SortStableFunc(r.order, func(a, b int) int {
-		switch {
-		case v[a] < v[b]:
-			return -1
-		case v[a] > v[b]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(r.order, func(a, b int) int { return cmp.Compare(v[a], v[b]) })
 	return r
 }
 

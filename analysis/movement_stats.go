@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"math"
+	"math/bits"
 
 	"gonum.org/v1/gonum/dsp/fourier"
 	"gonum.org/v1/gonum/stat"
@@ -35,7 +36,8 @@ func autocorrelation(v line, most int) (r, m []float64) {
 
 // products returns sum_i v_i v_{i+j} for j from 0 to most.
 func products(v []float64, most int) []float64 {
-	padded := make([]float64, len(v)+most)
+	// The zeros keep the end from meeting the begin; a power of two is the fastest length.
+	padded := make([]float64, 1<<bits.Len(uint(len(v)+most)))
 	copy(padded, v)
 	fft := fourier.NewFFT(len(padded))
 	c := fft.Coefficients(nil, padded)
@@ -58,23 +60,29 @@ func products(v []float64, most int) []float64 {
 // is missing), r_x and r_y the autocorrelations of the ranks, and L a fifth of the time.
 // Source: Bartlett, JRSS 98 (1935), with the estimator and the L of Pyper & Peterman, Canadian Journal
 // of Fisheries and Aquatic Sciences 55 (1998), 2127-2140.
-func thinning(x, y ranked) float64 {
+//
+// memory is r_y; see [ranked.memory].
+func thinning(x, y ranked, memory []float64) float64 {
 	both := empty(len(x.line))
-	rx, ry := x.all(), y.all()
 	for i := range both {
-		if !math.IsNaN(rx[i]) && !math.IsNaN(ry[i]) {
+		if !math.IsNaN(x.line[i]) && !math.IsNaN(y.line[i]) {
 			both[i] = 1
 		}
 	}
-	most := len(both) / 5
-	_, m := autocorrelation(both, most)
-	a, _ := autocorrelation(rx, most)
-	b, _ := autocorrelation(ry, most)
+	_, m := autocorrelation(both, len(memory)-1)
 	sum := 1.0
-	for j := 1; j <= most; j++ {
-		sum += 2 * m[j] / m[0] * a[j] * b[j]
+	for j, r := range x.memory() {
+		if j > 0 {
+			sum += 2 * m[j] / m[0] * r * memory[j]
+		}
 	}
 	return 1 / max(1, sum)
+}
+
+// memory is the autocorrelation of the ranks over a fifth of the time.
+func (r ranked) memory() []float64 {
+	a, _ := autocorrelation(r.all(), len(r.line)/5)
+	return a
 }
 
 // correlationP is the two-sided p of a correlation of n* effective pairs: t with n*-2

@@ -74,7 +74,7 @@ func TestAutocorrelationByHand(t *testing.T) {
 }
 
 func TestWhatRemembersTellsLess(t *testing.T) {
-	// Ranks 1..10, L = 2, S_0 = 82.5: S_1 = 57.75 + ... as below, r(j) = S_j/(10-j)*10/82.5.
+	// Ranks 1..10 about 5.5, L = 2, S_0 = 82.5; r(j) = S_j/(10-j) * 10/82.5.
 	s := func(j int) (sum float64) {
 		for i := 0; i+j < 10; i++ {
 			sum += (float64(i) - 4.5) * (float64(i+j) - 4.5)
@@ -83,9 +83,10 @@ func TestWhatRemembersTellsLess(t *testing.T) {
 	}
 	r1, r2 := s(1)/9*10/82.5, s(2)/8*10/82.5
 	x := rankedOf(line{1, 2, 3, 4, 5, 6, 7, 8, 9, 10})
-	near(t, "N*/N", thinning(x, x), 1/(1+2*(0.9*r1*r1+0.8*r2*r2)))
+	near(t, "N*/N", thinning(x, x, x.memory()), 1/(1+2*(0.9*r1*r1+0.8*r2*r2)))
 	// What alternates is never taken for more seconds than there are.
-	near(t, "N*/N beside what alternates", thinning(x, rankedOf(line{1, 10, 2, 9, 3, 8, 4, 7, 5, 6})), 1)
+	y := rankedOf(line{1, 10, 2, 9, 3, 8, 4, 7, 5, 6})
+	near(t, "N*/N beside what alternates", thinning(x, y, y.memory()), 1)
 }
 
 func TestPettittByHand(t *testing.T) {
