@@ -72,7 +72,7 @@ func latency(v []float64) []float64 {
 func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
 func TestChanceFindsStayRareAmongManySeries(t *testing.T) {
-	const runs, series = 150, 30
+	const runs, series = 100, 30
 	r := seeded(1)
 	withFind, listed := 0, 0
 	for range runs {
@@ -224,6 +224,9 @@ func TestBeforeAndAfterAreMedians(t *testing.T) {
 	if f := m.Found[0]; f.Level == nil || f.Level.Before != 2.5 || f.Level.After != 9.5 || f.Level.Delta != 1 || f.Lag != 0 || f.Points != nil {
 		t.Errorf("found %+v with %+v, want from 2.5 to 9.5 with every later value larger", f, f.Level)
 	}
+	if f := m.Found[0]; f.P != 2*min(f.CorrelationP, f.Level.P) || f.P == 0 || f.Holm != f.P {
+		t.Errorf("p %v of %v and %v, after Holm %v: looking twice counts twice, and one series is corrected for one", f.P, f.CorrelationP, f.Level.P, f.Holm)
+	}
 	if all := strings.Join(m.Cautions, "\n"); !strings.Contains(all, "one change of level is one event") || !strings.Contains(all, "does not say what caused what") {
 		t.Errorf("the cautions are %q", all)
 	}
@@ -248,6 +251,33 @@ func TestNothingIsComparedWhereThereIsTooLittle(t *testing.T) {
 	}
 	if m := move(&observation.Run{}, nil); m.Reason == "" {
 		t.Errorf("an empty record: %+v", m)
+	}
+}
+
+// A series is looked at in the seconds that have a p95, and only there.
+func TestASecondWithoutSuccessesIsNotCompared(t *testing.T) {
+	p95, locks := step(100, 200, 10), make([]float64, 40)
+	p95[7], locks[7] = 0, 5
+	if m := move(lived(p95), []Series{gauge("locks", locks)}); m.Seconds != 39 || m.Constant != 1 || m.Looked != 0 {
+		t.Errorf("%d s, %d constant, %d looked at; want 39, 1 and 0", m.Seconds, m.Constant, m.Looked)
+	}
+}
+
+// One wild second neither is the change of level nor hides one.
+func TestOneWildSecondIsNoChangeOfLevel(t *testing.T) {
+	p95, locks, other := step(100, 200, 10), step(20, 90, 1), make([]float64, 40)
+	p95[0] = 60000
+	locks[4] = 1e9
+	for i := range other {
+		other[i] = float64(i % 3)
+	}
+	other[25] = 1e9
+	m := move(lived(p95), []Series{gauge("locks", locks), gauge("other", other)})
+	if !m.Moved() || m.Change.At != 30*time.Second {
+		t.Errorf("the change is %+v, want at 30 s", m.Change)
+	}
+	if len(m.Found) != 1 || m.Found[0].Name != "locks" || m.Found[0].Level.P > 0.01 {
+		t.Errorf("found %+v, want the locks alone", m.Found)
 	}
 }
 
