@@ -33,6 +33,7 @@ type Summary struct {
 	// the catalogue over the judged time, by name.
 	Series   []Series
 	Measures map[string]Measure
+	Movement Movement // what moved when the latency did
 	Errors   []observation.Example
 	Slowest  []observation.Slow
 	Warnings []string
@@ -166,7 +167,8 @@ func Summarize(run *observation.Run) *Summary {
 	for _, m := range []map[string]Measure{s.Database.Measures, s.Cache.Measures} {
 		maps.Copy(s.Measures, m)
 	}
-	s.Series = slices.Concat(s.Database.Series, s.Cache.Series)
+	s.Series = slices.Concat(s.Database.Series, s.Cache.Series, loadSeries(run))
+	s.Movement = move(run, s.Series)
 	if !s.Self.Available && s.Judged > 0 {
 		s.Warnings = append(s.Warnings, "the generator's own CPU was not measured, so a slow generator may look like a slow system: "+s.Self.Reason)
 	}

@@ -162,6 +162,7 @@ func oneSecond(s int) (observation.Second, []observation.Interval) {
 		o.CompletedOK += l.CompletedOK
 	}
 	o.Completed = o.Requests
+	o.Response = observation.Quantiles{Count: int64(o.OK), P50: sec(0.01), P95: sec(0.2), P99: sec(0.2)}
 
 	series := func(scenario, step string, out observation.Outcome, c observation.Clock, h *hist.Histogram) observation.Interval {
 		return observation.Interval{Series: observation.Series{Scenario: scenario, Step: step, Outcome: out, Clock: c}, Hist: h}

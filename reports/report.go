@@ -34,6 +34,7 @@ type Report struct {
 	Transport  Transport            `json:"transport"`
 	Database   Database             `json:"database"`
 	Cache      Cache                `json:"cache"`
+	Movement   Movement             `json:"movement"`
 	Warnings   []string             `json:"warnings"`
 
 	errors []observation.Example
@@ -229,7 +230,7 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 		Total:     population(&s.Total, s.Judged, false),
 		Failures:  failures(&s.Total),
 		Scenarios: map[string]*Scenario{},
-		Database:  database(s, objectives), Cache: cache(s),
+		Database:  database(s, objectives), Cache: cache(s), Movement: movement(s),
 		Objectives: []Objective{}, Phases: []Phase{},
 		errors: s.Errors, lanes: h.Lanes,
 	}

@@ -30,6 +30,7 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	t.failures()
 	t.database()
 	t.cache()
+	t.movement()
 	t.list("Warnings", r.Warnings)
 	_, err := io.WriteString(w, t.b.String())
 	return err
