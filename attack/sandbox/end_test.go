@@ -28,7 +28,7 @@ func TestCancelDuringStartLeavesNothing(t *testing.T) {
 	if err := sb.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	moments := 10
+	moments := 8
 	if v, err := strconv.Atoi(os.Getenv("SANDBOX_TEST_CANCELS")); err == nil {
 		moments = v // a long search: SANDBOX_TEST_CANCELS=200 go test -run Cancel
 	}
