@@ -28,7 +28,7 @@ func TestCancelDuringStartLeavesNothing(t *testing.T) {
 	if err := sb.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	moments := 10
+	moments := 8
 	if v, err := strconv.Atoi(os.Getenv("SANDBOX_TEST_CANCELS")); err == nil {
 		moments = v // a long search: SANDBOX_TEST_CANCELS=200 go test -run Cancel
 	}
@@ -37,11 +37,13 @@ func TestCancelDuringStartLeavesNothing(t *testing.T) {
 		dir := open(t)
 		at := time.Duration((float64(i) + rand.Float64()) / float64(moments) * float64(whole))
 		ctx, cancel := context.WithTimeout(t.Context(), at)
+		begin := time.Now()
 		sb, err := Start(ctx, Options{Dir: dir, Redis: true, Replica: true})
 		cancel()
 		switch {
 		case err == nil:
 			finished++
+			whole = min(whole, time.Since(begin)) // the machine was busier before
 			if err := sb.Stop(); err != nil {
 				t.Errorf("canceled after %v: %v", at, err)
 			}
