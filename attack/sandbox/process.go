@@ -27,11 +27,17 @@ type process struct {
 // spawn starts a server in a process group of its own, so that a terminal's Ctrl-C reaches us and not it. It gets the
 // signal death when this process dies.
 func (s *Sandbox) spawn(death syscall.Signal, dir, bin string, args ...string) (*process, error) {
+	return s.spawnAs(baseName(bin), death, dir, bin, args...)
+}
+
+// spawnAs is spawn for one of several servers of the same program: name tells it from the others, in errors and as the
+// name of its log.
+func (s *Sandbox) spawnAs(name string, death syscall.Signal, dir, bin string, args ...string) (*process, error) {
 	attr, err := childAttributes(s.account, death)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{name: baseName(bin), exited: make(chan struct{})}
+	p := &process{name: name, exited: make(chan struct{})}
 	p.logPath = s.folder.join(p.name + ".log")
 	logFile, err := os.OpenFile(p.logPath, os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
