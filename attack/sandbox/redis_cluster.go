@@ -68,10 +68,15 @@ func (set *RedisSet) join(ctx context.Context) error {
 		if !set.all("cluster_state:ok\r\n", "CLUSTER", "INFO") || !set.all(whole, "CLUSTER", "INFO") {
 			return false
 		}
-		for _, r := range set.servers { // each must know each replica, or CLUSTER SLOTS leaves it out
-			nodes, err := set.ask(r, "CLUSTER", "NODES")
-			if err != nil || strings.Count(nodes, "slave") != len(set.servers)-len(masters) {
+		for _, r := range set.servers { // a replica is left out until its offset has gone round
+			told, err := set.ask(r, "CLUSTER", "SLOTS")
+			if err != nil {
 				return false
+			}
+			for _, other := range set.servers {
+				if !strings.Contains(told, fmt.Sprintf("\n%d\n", other.port)) {
+					return false
+				}
 			}
 		}
 		return true
@@ -96,7 +101,7 @@ func (set *RedisSet) awaitReplicas(ctx context.Context, r *redisServer, n int) e
 	})
 }
 
-// ask sends one command to a server and returns its answer, a string or a number. The protocol is spoken by hand, so that
+// ask sends one command to a server and returns its answer: a string, a number, or the lines of a list. The protocol is spoken by hand, so that
 // the sandbox needs no driver.
 func (set *RedisSet) ask(r *redisServer, words ...string) (string, error) {
 	conn, err := net.DialTimeout("tcp4", r.address(), time.Second)
@@ -127,26 +132,38 @@ func exchange(out io.Writer, in *bufio.Reader, words ...string) (string, error) 
 	if _, err := io.WriteString(out, b.String()); err != nil {
 		return "", err
 	}
+	return answer(in)
+}
+
+func answer(in *bufio.Reader) (string, error) {
 	line, err := in.ReadString('\n')
 	if err != nil {
 		return "", err
 	}
 	line = strings.TrimRight(line, "\r\n")
-	switch line[:min(1, len(line))] {
-	case "+", ":":
-		return line[1:], nil
-	case "-":
-		return "", errors.New(line[1:])
-	case "$":
-		n, err := strconv.Atoi(line[1:])
-		if err != nil || n < 0 {
-			return "", fmt.Errorf("the answer's length is %q", line)
-		}
+	kind, rest := line[:min(1, len(line))], line[min(1, len(line)):]
+	n, err := strconv.Atoi(rest)
+	switch {
+	case kind == "+" || kind == ":":
+		return rest, nil
+	case kind == "-":
+		return "", errors.New(rest)
+	case kind == "$" && err == nil && n >= 0:
 		body := make([]byte, n+2)
 		if _, err := io.ReadFull(in, body); err != nil {
 			return "", err
 		}
 		return string(body[:n]), nil
+	case kind == "*" && err == nil && n >= 0:
+		all := ""
+		for range n {
+			one, err := answer(in)
+			if err != nil {
+				return "", err
+			}
+			all += one + "\n"
+		}
+		return all, nil
 	}
 	return "", fmt.Errorf("the answer begins with %q", line)
 }

@@ -97,7 +97,7 @@ func (set *RedisSet) add(ctx context.Context, i int) error {
 		return err
 	}
 	r.args = []string{"--bind", "127.0.0.1", "--dir", r.dir, "--save", "", "--appendonly", "no", "--daemonize", "no",
-		"--repl-diskless-sync-delay", "0"}
+		"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"}
 	if set.password != "" {
 		r.args = append(r.args, "--requirepass", set.password, "--masterauth", set.password)
 	}
@@ -260,12 +260,14 @@ func (set *RedisSet) Stop() error {
 	s := set.sandbox
 	s.stopOnce.Do(func() {
 		var errs []error
+		for _, r := range set.servers { // first: a primary waits for its replicas before it ends
+			if r.paused && !r.killed {
+				errs = append(errs, set.Resume(r.address()))
+			}
+		}
 		for _, r := range set.servers {
 			if r.killed {
 				continue
-			}
-			if r.paused {
-				errs = append(errs, set.Resume(r.address()))
 			}
 			errs = append(errs, r.process.stop(redisStop...))
 		}

@@ -150,7 +150,9 @@ func openCollectors(ctx context.Context, plan *scenarios.Plan) ([]collectors.Col
 		sources = append(sources, s)
 	}
 	add("pgstat", plan.System.Postgres, func(dsn string) (collectors.Collector, error) { return pgstat.Open(ctx, dsn) })
-	add("redisinfo", plan.System.Redis, func(urls string) (collectors.Collector, error) { return redisinfo.Open(ctx, urls) })
+	add("redisinfo", plan.System.Redis, func(urls string) (collectors.Collector, error) {
+		return redisinfo.Open(ctx, urls, redisinfo.Options{ProbeKey: plan.System.RedisProbeKey, CAFile: plan.System.CAFile})
+	})
 	return list, sources
 }
 
