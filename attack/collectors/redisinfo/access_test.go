@@ -41,6 +41,7 @@ func TestAUserReadsAPasswordProtectedPrimaryAndItsReplica(t *testing.T) {
 }
 
 func TestTLSIsVerifiedForTheNodesFoundToo(t *testing.T) {
+	t.Parallel()
 	loopback := func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} }
 	named := func(c *x509.Certificate) { c.DNSNames = []string{"localhost"} }
 	for name, edit := range map[string]func(*x509.Certificate){"address": loopback, "name": named} {

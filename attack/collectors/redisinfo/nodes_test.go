@@ -56,6 +56,7 @@ func TestTwoNamesOfOneRedisAreReadOnce(t *testing.T) {
 }
 
 func TestAClusterIsFoundThroughAnyNodeAndAKilledMasterShows(t *testing.T) {
+	t.Parallel()
 	set := start(t, sandbox.RedisOptions{Masters: 3, Replicas: 1})
 	all := set.Addresses()
 	app := redis.NewClusterClient(&redis.ClusterOptions{Addrs: all, DisableIdentity: true})
