@@ -124,3 +124,15 @@ func TestAUserWhoMayNotProbeIsToldWhatToAllow(t *testing.T) {
 		t.Errorf("%d error replies, %d of them known as own", n.ErrorReplies, n.OwnErrors)
 	}
 }
+
+func TestAKeysSlotIsTheSpecifications(t *testing.T) {
+	// 12739 is 0x31C3, the specification's check value, modulo 16384; the rest is its text.
+	for key, same := range map[string]string{"{user1000}.following": "user1000", "foo{}{bar}": "foo{}{bar}", "foo{{bar}}zap": "{bar", "foo{bar}{zap}": "bar"} {
+		if slotOf(key) != slotOf("{"+same+"}") && slotOf(key) != slotOf(same) {
+			t.Errorf("%s is in slot %d, want that of %s", key, slotOf(key), same)
+		}
+	}
+	if n := slotOf("123456789"); n != 12739 {
+		t.Errorf("slot %d, want 12739", n)
+	}
+}

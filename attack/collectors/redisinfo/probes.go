@@ -1,9 +1,9 @@
 package redisinfo
 
 import (
-	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,7 +12,7 @@ import (
 )
 
 // probe sees to it that each master with replicas is probed, and says which is not.
-func (c *Collector) probe(ctx context.Context, begun time.Time, nodes []observation.RedisNode) (notes []string) {
+func (c *Collector) probe(begun time.Time, nodes []observation.RedisNode) (notes []string) {
 	for _, s := range nodes {
 		if s.Error != "" {
 			continue
@@ -26,7 +26,7 @@ func (c *Collector) probe(ctx context.Context, begun time.Time, nodes []observat
 			c.end(p, begun) // it holds nothing
 			continue
 		}
-		key := c.keyOf(ctx, s)
+		key := c.keyOf(s)
 		if p != nil && p.key != key {
 			c.end(p, begun)
 			p = nil
@@ -97,7 +97,7 @@ func masters(slots []redis.ClusterSlot) []string {
 }
 
 // keyOf returns the key to write at a master; empty: no key of this name can be its own.
-func (c *Collector) keyOf(ctx context.Context, n observation.RedisNode) string {
+func (c *Collector) keyOf(n observation.RedisNode) string {
 	if !n.Cluster {
 		return c.options.ProbeKey
 	}
@@ -108,7 +108,7 @@ func (c *Collector) keyOf(ctx context.Context, n observation.RedisNode) string {
 		}
 	}
 	if shape != c.keys.slots {
-		c.keys = probeKeys{slots: shape, by: spread(ctx, c.options.ProbeKey, c.slots)}
+		c.keys = probeKeys{slots: shape, by: spread(c.options.ProbeKey, c.slots)}
 	}
 	return c.keys.by[n.Address]
 }
@@ -116,32 +116,41 @@ func (c *Collector) keyOf(ctx context.Context, n observation.RedisNode) string {
 // tries bounds the search for a key of each master.
 const tries = 20 * most
 
-// spread finds a key in a slot of each master: the plan's key with a tag behind it. The
-// driver computes slots; it is given the map and connects to nobody.
-func spread(ctx context.Context, key string, slots []redis.ClusterSlot) map[string]string {
-	all := masters(slots)
-	var numbered []redis.ClusterSlot
-	for _, s := range slots {
-		if len(s.Nodes) > 0 {
-			at := fmt.Sprintf("%d.invalid:1", slices.Index(all, s.Nodes[0].Addr))
-			numbered = append(numbered, redis.ClusterSlot{Start: s.Start, End: s.End, Nodes: []redis.ClusterNode{{Addr: at}}})
-		}
-	}
-	mapped := redis.NewClusterClient(&redis.ClusterOptions{
-		ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) { return numbered, nil },
-	})
-	defer mapped.Close()
-	by := map[string]string{}
-	for i := 0; i < tries && len(by) < len(all); i++ {
+// spread finds a key in a slot of each master: the plan's key with a tag behind it.
+func spread(key string, slots []redis.ClusterSlot) map[string]string {
+	by, all := map[string]string{}, len(masters(slots))
+	for i := 0; i < tries && len(by) < all; i++ {
 		tagged := fmt.Sprintf("%s{probe-%d}", key, i)
-		client, err := mapped.MasterForKey(ctx, tagged)
-		if err != nil { // a slot that nobody holds
-			continue
-		}
-		var at int
-		if _, err := fmt.Sscanf(client.Options().Addr, "%d.invalid:1", &at); err == nil && by[all[at]] == "" {
-			by[all[at]] = tagged
+		at := slotOf(tagged)
+		for _, s := range slots {
+			if s.Start <= at && at <= s.End && len(s.Nodes) > 0 && by[s.Nodes[0].Addr] == "" {
+				by[s.Nodes[0].Addr] = tagged
+			}
 		}
 	}
 	return by
+}
+
+// slotOf is the slot of a key: CRC16 (XMODEM: polynomial 0x1021, from 0) modulo 16384 of
+// what stands between its first { and the next }, or of all of it where that is nothing.
+// Source: the Redis cluster specification, "Key distribution model" and "Hash tags". The
+// driver's own function is internal, and its cluster client would connect to tell.
+func slotOf(key string) int {
+	if _, after, ok := strings.Cut(key, "{"); ok {
+		if tag, _, ok := strings.Cut(after, "}"); ok && tag != "" {
+			key = tag
+		}
+	}
+	crc := uint16(0)
+	for _, b := range []byte(key) {
+		crc ^= uint16(b) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
+		}
+	}
+	return int(crc) % 16384
 }

@@ -144,11 +144,12 @@ func TestAMasterKilledMidRunVoidsTheRatioAndKeepsTheRest(t *testing.T) {
 // ownKey is a key that a master of the cluster holds itself.
 func ownKey(t *testing.T, address string, c *redis.Client) string {
 	t.Helper()
+	//lint:ignore SA1019 as in the collector
 	slots, err := c.ClusterSlots(t.Context()).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := spread(t.Context(), "absent", slots)[address]
+	key := spread("absent", slots)[address]
 	if key == "" {
 		t.Fatalf("%s holds no slot in %v", address, slots)
 	}

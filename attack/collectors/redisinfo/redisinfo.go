@@ -145,7 +145,7 @@ func (c *Collector) Sample(ctx context.Context, tick collectors.Tick) (any, erro
 		return s, err
 	}
 	if s.Probing = true; err == nil {
-		s.ProbeNotes = c.probe(ctx, begun, s.Nodes)
+		s.ProbeNotes = c.probe(begun, s.Nodes)
 	}
 	var notes []string
 	s.Probes, notes = c.probed(begun, tick.Final)
