@@ -1,8 +1,9 @@
 package analysis
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"arqload/analysis/observation"
@@ -13,26 +14,33 @@ type Cache struct {
 	Asked     bool // the plan names a Redis
 	Available bool // its counters of the whole judged time are known, of every node
 	Reason    string
-	Version   string
+	// Partial says what is missing where the figures stand for a part of the judged time or
+	// of the nodes: Reason once more, but only where there are figures.
+	Partial string
+	Version string
 
 	// Hits and Misses are those of all clients: Redis counts a read by its key, whoever
 	// asks. HitRatio is Hits by both where OK; without a read there is no ratio.
 	Hits, Misses  int64
 	HitRatio      float64
 	OK            bool
-	OpsPerS       float64 // commands, without the collector's own
+	OpsPerS       float64 // commands, without the collector's own; replicas repeat the writes of their master
 	Evicted       int64
 	Expired       int64
 	Rejected      int64 // connections over maxclients
-	ErrorReplies  int64
-	UsedMemoryMax int64         // bytes: the largest sum over the nodes
-	ClientsMax    int64         // likewise
+	ErrorReplies  int64 // without the collector's own
+	UsedMemoryMax int64 // bytes: the largest sum over the nodes
+	ClientsMax    int64 // likewise
+	Cluster       bool
 	Covered       time.Duration // between the samples that were compared
 
 	Series   []Series
 	Measures map[string]Measure // of the catalogue
 
 	Nodes      []CacheNode
+	Commands   []CacheCommand // most time first
+	Errors     map[string]int64
+	Probes     CacheProbes
 	Intervals  []CacheInterval
 	Gaps       []string
 	Samples    int // in the judged time
@@ -44,100 +52,140 @@ type Cache struct {
 // CacheNode is one node's part.
 type CacheNode struct {
 	Address       string
-	Role          string
+	Found         string // through which node it was found; empty: the plan names it
+	Role          string // at the last sample
 	Version       string
+	Partial       string // what is missing of it
 	Hits, Misses  int64
+	HitRatio      float64
+	OK            bool // it counted a read
 	Evicted       int64
 	OpsPerS       float64
-	UsedMemoryMax int64 // bytes
-	MaxMemory     int64 // bytes; 0: unlimited
+	CPUShare      float64 // of the thread that runs the commands; negative: not told
+	UsedMemoryMax int64   // bytes
+	MaxMemory     int64   // bytes; 0: unlimited
 	Policy        string
+	Fragmentation float64 // at the last sample; means nothing where little memory is used
 	ClientsMax    int64
 	MaxClients    int64
 	Keys          int64 // at the last sample
+	commands      int64
+	cpu, covered  time.Duration
 }
 
-// CacheInterval is what happened between two consecutive samples.
+// CacheInterval is what happened between two consecutive samples, over all nodes.
 type CacheInterval struct {
 	At, Length   time.Duration // At is the first sample's offset from the epoch
 	Hits, Misses int64
+	Partial      bool // a node is not in it
 }
 
 // SummarizeCache reads the samples of redisinfo. Its counters are immediate: what was
-// counted in the judged time is the difference of the samples at its two ends. A node that
-// was restarted, reset or lost in between makes that difference meaningless, and the
-// cache unavailable.
+// counted in the judged time is the difference of the samples at its two ends, of each
+// node. What a node counted while it was restarted, reset, replaced or out of reach is not
+// known: the rest is kept, as a part.
 func SummarizeCache(run *observation.Run) Cache {
 	var c Cache
 	c.Asked, c.Reason = asked(run, "redisinfo", "redis")
-	if c.Reason != "" {
+	if !c.Asked {
 		return c
 	}
 	stretches := judgedStretches(run)
-	if len(stretches) == 0 {
+	if c.Reason == "" && len(stretches) == 0 {
 		c.Reason = "the run reached no judged phase"
+	}
+	if c.Reason != "" {
+		c.nothing()
 		return c
 	}
 	all := samples[observation.Redis](run, "redisinfo")
-	for i := range all { // a sample that lacks a node is no sample of the whole
-		for _, n := range all[i].data.Nodes {
-			if n.Error != "" && all[i].err == "" {
-				all[i].err = n.Error
-			}
-		}
-	}
+	lines := timelines(all, stretches)
 	c.Gaps = failures(all)
-	c.look(all, stretches)
-	some, at := good(all, nil)
+	for _, l := range lines {
+		c.Nodes = append(c.Nodes, CacheNode{Address: l.address, CPUShare: -1})
+		for _, g := range l.gaps {
+			c.Gaps = append(c.Gaps, g.text)
+		}
+	}
+	c.look(all, lines, stretches)
+	usable, at := cuts(all, lines)
+	var partial []string
 	for _, s := range stretches {
-		from, to, notes, reason := s.ends(at)
-		if reason == "" {
-			c.Gaps = append(c.Gaps, notes...)
-			reason = c.sum(some[from : to+1])
-		}
-		if reason != "" {
-			if len(c.Gaps) > 0 && c.Failed > 0 {
-				reason += "; " + c.Gaps[len(c.Gaps)-1]
-			}
-			// No part of the sums may be taken for the whole.
-			return Cache{Asked: true, Reason: reason, Version: c.Version, Gaps: append(c.Gaps, reason),
-				Samples: c.Samples, Failed: c.Failed, SampleMean: c.SampleMean, SampleMax: c.SampleMax}
-		}
+		some, reasons := judgedCuts(all, s, usable, at, &c.Gaps)
+		partial = append(partial, reasons...)
+		partial = append(partial, c.sum(all, lines, some)...)
 	}
-	c.Available = true
-	if reads := c.Hits + c.Misses; reads > 0 {
-		c.HitRatio, c.OK = float64(c.Hits)/float64(reads), true
-	}
-	perSecond := func(n float64) float64 { return n / c.Covered.Seconds() }
-	c.OpsPerS = perSecond(c.OpsPerS)
-	for i := range c.Nodes {
-		c.Nodes[i].OpsPerS = perSecond(c.Nodes[i].OpsPerS)
-	}
+	partial = append(partial, untold(all)...)
+	c.finish(partial)
+	c.Series = cacheSeries(lines, usable)
+	c.commands(lines, stretches)
+	c.measure(all, lines, stretches)
 	return c
 }
 
+// finish makes ratios and rates of the sums, and says what they lack.
+func (c *Cache) finish(partial []string) {
+	slices.Sort(partial)
+	partial = slices.Compact(partial)
+	c.Available = len(partial) == 0
+	if n := len(partial); n > 0 {
+		c.Reason = strings.Join(partial[:min(n, 3)], "; ")
+		if n > 3 {
+			c.Reason += "; and more gaps"
+		}
+		c.Gaps = append(c.Gaps, slices.DeleteFunc(partial, func(p string) bool { return slices.Contains(c.Gaps, p) })...)
+	}
+	if !c.Available && c.Covered > 0 {
+		c.Partial = c.Reason
+	}
+	if reads := c.Hits + c.Misses; reads > 0 {
+		c.HitRatio, c.OK = float64(c.Hits)/float64(reads), true
+	}
+	for i := range c.Nodes {
+		n := &c.Nodes[i]
+		if reads := n.Hits + n.Misses; reads > 0 {
+			n.HitRatio, n.OK = float64(n.Hits)/float64(reads), true
+		}
+		if n.covered > 0 {
+			n.OpsPerS = float64(n.commands) / n.covered.Seconds()
+			if n.cpu > 0 {
+				n.CPUShare = n.cpu.Seconds() / n.covered.Seconds()
+			}
+		}
+		c.OpsPerS += n.OpsPerS
+	}
+	if !c.Available && c.Covered == 0 { // what gauges there are must not look like a record
+		c.Nodes, c.UsedMemoryMax, c.ClientsMax = nil, 0, 0
+	}
+}
+
 // look takes the gauges and the cost of sampling.
-func (c *Cache) look(all []taken[observation.Redis], stretches []stretch) {
+func (c *Cache) look(all []taken[observation.Redis], lines []*timeline, stretches []stretch) {
 	var cost time.Duration
-	for _, t := range all {
+	for i, t := range all {
 		if !holds(stretches, t.at) {
 			continue
 		}
 		c.Samples++
 		cost += t.took
 		c.SampleMax = max(c.SampleMax, t.took)
-		if t.err != "" {
-			c.Failed++
-			continue
-		}
 		var used, clients int64
-		for _, n := range t.data.Nodes {
+		failed := t.err != ""
+		for j, l := range lines {
+			n := l.readings[i]
+			if n == nil {
+				failed = failed || l.errs[i] != ""
+				continue
+			}
 			used, clients = used+n.UsedMemory, clients+n.Clients
-			of := c.node(n.Address)
-			of.Role, of.Version, of.MaxMemory, of.Policy = n.Role, n.Version, n.MaxMemory, n.Policy
-			of.MaxClients, of.Keys = n.MaxClients, n.Keys
+			of := &c.Nodes[j]
+			of.Role, of.Version, of.MaxMemory, of.Policy, of.Found = n.Role, n.Version, n.MaxMemory, n.Policy, n.Found
+			of.MaxClients, of.Keys, of.Fragmentation = n.MaxClients, n.Keys, n.Fragmentation
 			of.UsedMemoryMax, of.ClientsMax = max(of.UsedMemoryMax, n.UsedMemory), max(of.ClientsMax, n.Clients)
-			c.Version = n.Version
+			c.Version, c.Cluster = cmp.Or(n.Version, c.Version), c.Cluster || n.Cluster
+		}
+		if failed {
+			c.Failed++
 		}
 		c.UsedMemoryMax, c.ClientsMax = max(c.UsedMemoryMax, used), max(c.ClientsMax, clients)
 	}
@@ -146,56 +194,48 @@ func (c *Cache) look(all []taken[observation.Redis], stretches []stretch) {
 	}
 }
 
-// node returns the sums of the node with an address.
-func (c *Cache) node(address string) *CacheNode {
-	i := slices.IndexFunc(c.Nodes, func(n CacheNode) bool { return n.Address == address })
-	if i < 0 {
-		i = len(c.Nodes)
-		c.Nodes = append(c.Nodes, CacheNode{Address: address})
-	}
-	return &c.Nodes[i]
-}
-
-// sum adds the differences of each two consecutive samples, or says why one cannot be
-// taken. OpsPerS holds commands until they are divided by the time.
-func (c *Cache) sum(some []taken[observation.Redis]) (reason string) {
-	for i := 1; i < len(some); i++ {
-		a, b := some[i-1], some[i]
-		v := CacheInterval{At: a.at, Length: b.at - a.at}
-		if len(a.data.Nodes) != len(b.data.Nodes) {
-			return fmt.Sprintf("the set of Redis nodes changed, noticed at %s", duration(b.at))
-		}
-		for j, now := range b.data.Nodes {
-			before := a.data.Nodes[j]
-			switch {
-			case now.Address != before.Address:
-				return fmt.Sprintf("the set of Redis nodes changed, noticed at %s", duration(b.at))
-			case now.RunID != before.RunID:
-				return fmt.Sprintf("Redis at %s was restarted or is another one, noticed at %s", now.Address, duration(b.at))
-			case wentBack(before, now):
-				return fmt.Sprintf("the counters of Redis at %s were reset, noticed at %s", now.Address, duration(b.at))
+// sum adds the differences between each two of the samples at some indices, and says what
+// is missing in them.
+func (c *Cache) sum(all []taken[observation.Redis], lines []*timeline, some []int) (partial []string) {
+	for k := 1; k < len(some); k++ {
+		a, b := some[k-1], some[k]
+		v, known := CacheInterval{At: all[a].at, Length: all[b].at - all[a].at}, false
+		for j, l := range lines {
+			d, whole := l.between(a, b)
+			n := &c.Nodes[j]
+			if !whole {
+				v.Partial = true
+				n.Partial = l.why(a, b)
+				partial = append(partial, n.Partial)
 			}
-			ops := float64(now.Commands - before.Commands - (now.Own - before.Own))
-			n := c.node(now.Address)
-			n.Hits, n.Misses = n.Hits+now.Hits-before.Hits, n.Misses+now.Misses-before.Misses
-			n.Evicted, n.OpsPerS = n.Evicted+now.Evicted-before.Evicted, n.OpsPerS+max(0, ops)
-			v.Hits, v.Misses = v.Hits+now.Hits-before.Hits, v.Misses+now.Misses-before.Misses
-			c.OpsPerS += max(0, ops)
-			c.Evicted += now.Evicted - before.Evicted
-			c.Expired += now.Expired - before.Expired
-			c.Rejected += now.Rejected - before.Rejected
-			c.ErrorReplies += now.ErrorReplies - before.ErrorReplies
+			if text := l.changed(a, b); text != "" {
+				n.Partial = text
+				partial = append(partial, text)
+			}
+			if d.length == 0 {
+				continue
+			}
+			known = true
+			n.Hits, n.Misses, n.Evicted = n.Hits+d.hits, n.Misses+d.misses, n.Evicted+d.evicted
+			n.commands, n.cpu, n.covered = n.commands+d.commands, n.cpu+d.cpu, n.covered+d.length
+			v.Hits, v.Misses = v.Hits+d.hits, v.Misses+d.misses
+			c.Evicted, c.Expired = c.Evicted+d.evicted, c.Expired+d.expired
+			c.Rejected, c.ErrorReplies = c.Rejected+d.rejected, c.ErrorReplies+d.errors
+		}
+		if !known {
+			continue
 		}
 		c.Hits, c.Misses = c.Hits+v.Hits, c.Misses+v.Misses
 		c.Intervals = append(c.Intervals, v)
 		c.Covered += v.Length
 	}
-	return ""
+	return partial
 }
 
-// wentBack says whether any counter is lower than it was: CONFIG RESETSTAT leaves run_id
-// and uptime alone.
-func wentBack(a, b observation.RedisNode) bool {
-	return b.Hits < a.Hits || b.Misses < a.Misses || b.Commands < a.Commands || b.Expired < a.Expired ||
-		b.Evicted < a.Evicted || b.Rejected < a.Rejected || b.ErrorReplies < a.ErrorReplies
+// untold are the collector's own words on what may be missing.
+func untold(all []taken[observation.Redis]) (notes []string) {
+	for _, t := range all {
+		notes = append(notes, t.data.Notes...)
+	}
+	return notes
 }

@@ -336,6 +336,9 @@ func (s *Summary) judgeCache(r *Result) {
 	c := s.Cache
 	if !c.Available {
 		r.Outcome, r.Reason = NoData, c.Reason
+		if c.OK { // a part of the reads shows nothing about the rest
+			r.Reason += fmt.Sprintf("; of the %d reads that are known %s were hits", c.Hits+c.Misses, percent(c.HitRatio))
+		}
 		return
 	}
 	var hits, reads []float64

@@ -171,7 +171,9 @@ func (d *Database) lag(all []taken[observation.Postgres], stretches []stretch) {
 		}
 		if t.data.Lag.Error != "" {
 			l.Reason = t.data.Lag.Error
-			d.gap("the replica's lag: probes before %s were lost: %s", duration(t.at), t.data.Lag.Error)
+			if len(t.data.Lag.Probes) > 0 {
+				d.gap("the replica's lag: probes before %s were lost: %s", duration(t.at), t.data.Lag.Error)
+			}
 		}
 	}
 	if !l.Asked {
@@ -179,7 +181,11 @@ func (d *Database) lag(all []taken[observation.Postgres], stretches []stretch) {
 		return
 	}
 	d.Series = append(d.Series, s)
-	d.Measures["replication_lag"] = probed(l.Probes, stretches)
+	m := probed(l.Probes, stretches)
+	if m.Reason != "" && l.Reason != "" {
+		m.Reason += ": " + l.Reason
+	}
+	d.Measures["replication_lag"] = m
 }
 
 // probesPerS is how many probes a second collectors begin.

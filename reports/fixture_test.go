@@ -250,10 +250,31 @@ func postgres(s int) observation.Postgres {
 	return p
 }
 
+// redis is a primary with 95 hits and 5 misses a second and its replica, which clients do
+// not read. Of its 100 GET a second of 3 us each, 99 take at most 5 us; two of its 20 SET a
+// second fail. Each probe takes 1 ms.
 func redis(s int) observation.Redis {
 	n := int64(s + 1)
-	return observation.Redis{Nodes: []observation.RedisNode{{Address: "10.0.0.8:6379", RunID: "a", Version: "7.0.15", Role: "master",
-		Hits: 95 * n, Misses: 5 * n, Commands: 121 * n, Own: n, UsedMemory: 1 << 21, Clients: 21, MaxClients: 10000, Keys: 7}}}
+	micro := observation.Seconds(time.Microsecond)
+	primary := observation.RedisNode{Address: "10.0.0.8:6379", RunID: "a", Version: "7.0.15", Role: "master", Policy: "allkeys-lru", MaxMemory: 1 << 22,
+		Hits: 95 * n, Misses: 5 * n, Commands: 121 * n, Own: n, ErrorReplies: 2 * n, UsedMemory: 1 << 21, Clients: 21, MaxClients: 10000, Keys: 7,
+		MainCPU: sec(0.1 * float64(n)), MasterOffset: 100 * n, Replicas: []observation.RedisReplica{{Address: "10.0.0.9:6379", State: "online", Offset: 100*n - 40}}}
+	replica := observation.RedisNode{Address: "10.0.0.9:6379", Found: "10.0.0.8:6379", RunID: "b", Version: "7.0.15", Role: "slave", Policy: "allkeys-lru", MaxMemory: 1 << 22,
+		Commands: 21 * n, Own: n, UsedMemory: 1 << 21, Clients: 2, MaxClients: 10000, Keys: 7, MainCPU: sec(0.02 * float64(n)), Master: "10.0.0.8:6379", MasterLink: "up"}
+	if s == 2 || s == end {
+		primary.Detailed = true
+		primary.Calls = map[string]observation.RedisCommand{"get": {Calls: 100 * n, Time: observation.Seconds(300*n) * micro}, "set": {Calls: 20 * n, Time: observation.Seconds(100*n) * micro, Failed: 2 * n},
+			"info": {Calls: n, Time: observation.Seconds(50*n) * micro}}
+		primary.OwnCalls = map[string]int64{"info": n}
+		primary.Errors = map[string]int64{"WRONGTYPE": 2 * n}
+		primary.Buckets = map[string][]observation.RedisBucket{"get": {{Upper: 5 * micro, Calls: 99 * n}, {Upper: 9 * micro, Calls: 100 * n}}, "set": {{Upper: 9 * micro, Calls: 20 * n}}}
+		primary.Latency = map[string]observation.RedisLatency{"get": {P50: 3 * micro, P99: 5 * micro, P999: 9 * micro}, "set": {P50: 5 * micro, P99: 9 * micro, P999: 9 * micro}}
+	}
+	r := observation.Redis{Nodes: []observation.RedisNode{primary, replica}, Probing: true}
+	for i := range 10 {
+		r.Probes = append(r.Probes, observation.RedisProbe{Master: primary.Address, Ago: sec(1 - 0.1*float64(i)), Took: sec(0.001)})
+	}
+	return r
 }
 
 func self(s int) observation.Self {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
+	"github.com/tidwall/gjson"
 
 	"arqload/analysis/observation"
 	"arqload/reports"
@@ -159,5 +160,30 @@ func TestAWrappedWordKeepsAllOfIt(t *testing.T) {
 	out := text(t, report(run, demands(t)), reports.TextOptions{Width: 80})
 	if joined := strings.Join(strings.Fields(out), ""); !strings.Contains(joined, word) {
 		t.Errorf("of a word longer than a line something is missing:\n%s", out)
+	}
+}
+
+func TestAPartOfTheCacheIsNotShownAsAllOfIt(t *testing.T) {
+	run := record(t)
+	for i := range run.Samples {
+		if s := &run.Samples[i]; s.Collector == "redisinfo" && s.At > sec(8) {
+			var r observation.Redis
+			must(t, json.Unmarshal(s.Data, &r))
+			r.Nodes[1] = observation.RedisNode{Address: "10.0.0.9:6379", Error: "10.0.0.9:6379: connection refused"}
+			s.Data, _ = json.Marshal(r)
+		}
+	}
+	r := report(run, objectives(t, "cache_hit_ratio > 85%"))
+	out := text(t, r, reports.TextOptions{})
+	for _, want := range []string{"Cache: Redis 7.0.15: a part of it only", "10.0.0.9:6379 could not be read from 8.01s on: connection refused", "10.0.0.9:6379 (a part)", "95% were hits"} {
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+			t.Errorf("the report does not say %q:\n%s", want, out)
+		}
+	}
+	doc := encoded(t, r)
+	for path, want := range map[string]string{"cache.available": "false", "cache.hits": "1140", "objectives.0.verdict": "no data", "cache.intervals.0.partial": "false", "cache.intervals.11.partial": "true", "cache.probes.count": "120"} {
+		if got := gjson.Get(doc, path).String(); got != want {
+			t.Errorf("%s = %q, want %s", path, got, want)
+		}
 	}
 }

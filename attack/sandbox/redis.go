@@ -25,7 +25,7 @@ func (s *Sandbox) startRedis(ctx context.Context, bin string) error {
 		if err != nil {
 			return err
 		}
-		if err := p.waitReady(ctx, func() bool { return redisPID(loopback(port)) == p.cmd.Process.Pid }); err != nil {
+		if err := p.waitReady(ctx, func() bool { return redisPID(loopback(port), "") == p.cmd.Process.Pid }); err != nil {
 			return s.discard(p, err, redisStop)
 		}
 		s.redis, s.redisURL = p, fmt.Sprintf("redis://%s/0", loopback(port))
@@ -34,14 +34,17 @@ func (s *Sandbox) startRedis(ctx context.Context, bin string) error {
 }
 
 // redisPID asks the server at addr for its process id, which tells our Redis from a stranger's on the same port; 0 if
-// nothing answers. INFO counts neither as a hit nor as a miss.
-func redisPID(addr string) int {
+// nothing answers. INFO counts neither as a hit nor as a miss. A password is that of the default user.
+func redisPID(addr, password string) int {
 	conn, err := net.DialTimeout("tcp4", addr, time.Second)
 	if err != nil {
 		return 0
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(time.Second))
+	if password != "" {
+		fmt.Fprintf(conn, "AUTH %s\r\n", password)
+	}
 	fmt.Fprint(conn, "INFO server\r\nQUIT\r\n")
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {

@@ -115,6 +115,9 @@ func drive(ctx context.Context, plan *scenarios.Plan, w *bundle.Writer, quiet bo
 		if s.Asked && s.Error != "" {
 			complain(stderr, fmt.Sprintf("the collector %s is off, its objectives will have no data: %s", s.Collector, s.Error))
 		}
+		for _, d := range s.Doubts {
+			complain(stderr, s.Collector+": "+d)
+		}
 	}
 	show, done := newProgress(stderr, quiet)
 	defer done()
@@ -146,11 +149,18 @@ func openCollectors(ctx context.Context, plan *scenarios.Plan) ([]collectors.Col
 			} else {
 				list = append(list, c)
 			}
+			if d, ok := c.(interface{ Doubts() []string }); ok && err == nil {
+				s.Doubts = d.Doubts()
+			}
 		}
 		sources = append(sources, s)
 	}
-	add("pgstat", plan.System.Postgres, func(dsn string) (collectors.Collector, error) { return pgstat.Open(ctx, dsn, pgstat.Options{Replica: plan.System.PostgresReplica.Reveal()}) })
-	add("redisinfo", plan.System.Redis, func(urls string) (collectors.Collector, error) { return redisinfo.Open(ctx, urls) })
+	add("pgstat", plan.System.Postgres, func(dsn string) (collectors.Collector, error) {
+		return pgstat.Open(ctx, dsn, pgstat.Options{Replica: plan.System.PostgresReplica.Reveal()})
+	})
+	add("redisinfo", plan.System.Redis, func(urls string) (collectors.Collector, error) {
+		return redisinfo.Open(ctx, urls, redisinfo.Options{ProbeKey: plan.System.RedisProbeKey, CAFile: plan.System.CAFile})
+	})
 	return list, sources
 }
 

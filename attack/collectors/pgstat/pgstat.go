@@ -50,7 +50,8 @@ type Collector struct {
 
 	backgroundAt time.Time // when the background was read last
 
-	chase    *chase // nil: no replica was named
+	chase    *chase // nil: no replica was named, or lagErr
+	lagErr   string // why the replica that was named cannot be chased
 	pollSQL  string // activitySQL of the server that was opened
 	polling  sync.WaitGroup
 	stop     context.CancelFunc // nil: the first sample has not been taken
@@ -87,9 +88,9 @@ type Options struct {
 }
 
 // Open connects to the database that dsn names, a URL or key=value list. Where only
-// pg_stat_statements is missing the collector works for the rest, and each sample that
-// should have read it says why it could not. A replica that cannot be read is an error: its
-// lag was asked for. The error says what to do and holds no password.
+// pg_stat_statements is missing, or the replica cannot be read, the collector works for the
+// rest, and each sample that should have read it says why it could not. The error says what
+// to do and holds no password.
 func Open(ctx context.Context, dsn string, o Options) (*Collector, error) {
 	c := &Collector{
 		cost:    &cost{},
@@ -104,9 +105,10 @@ func Open(ctx context.Context, dsn string, o Options) (*Collector, error) {
 	if o.Replica != "" {
 		replica, err := newLink(o.Replica, &cost{})
 		if err != nil {
-			return nil, fmt.Errorf("pgstat: postgres_replica: %w", err)
+			c.lagErr = "postgres_replica: " + err.Error()
+		} else {
+			c.chase = &chase{replica: replica, wake: make(chan struct{}, 1)}
 		}
-		c.chase = &chase{replica: replica, wake: make(chan struct{}, 1)}
 	}
 	if err := c.connect(ctx); err != nil {
 		c.main.disconnect()
@@ -114,9 +116,9 @@ func Open(ctx context.Context, dsn string, o Options) (*Collector, error) {
 	}
 	if c.chase != nil {
 		if err := c.chase.check(ctx, c.main); err != nil {
-			c.main.disconnect()
+			c.lagErr = "postgres_replica: " + err.Error()
 			c.chase.replica.disconnect()
-			return nil, fmt.Errorf("pgstat: postgres_replica: %w", err)
+			c.chase = nil
 		}
 	}
 	return c, nil
@@ -149,6 +151,9 @@ func (c *Collector) Doubts() []string {
 	}
 	if c.statementsErr != nil {
 		d = append(d, "pg_stat_statements cannot be read: "+c.main.explain(c.statementsErr).Error())
+	}
+	if c.lagErr != "" {
+		d = append(d, "the replica's lag will not be measured: "+c.lagErr)
 	}
 	if c.facts.settings["track_activities"] == "off" {
 		d = append(d, "track_activities is off: running statements cannot be seen; set it to on")
@@ -348,7 +353,10 @@ func (c *Collector) polled(began time.Time, final bool, s *observation.Postgres)
 	c.watching.Lock()
 	s.Activity = c.watch.take(began, final, c.latest)
 	c.watching.Unlock()
-	if c.chase != nil {
+	switch {
+	case c.chase != nil:
 		s.Lag = c.chase.take(began, final)
+	case c.lagErr != "":
+		s.Lag = &observation.ReplicaLag{Error: c.lagErr}
 	}
 }

@@ -1,73 +1,105 @@
-// Package redisinfo samples Redis by INFO: hits, misses, commands, memory, evictions and
-// clients of each node, raw.
+// Package redisinfo samples Redis by INFO: hits, misses, commands, memory, evictions,
+// clients and replication of each node, raw.
 //
-// It needs no other command, so it works where CONFIG and CLIENT are refused. INFO counts
-// as a command but neither as a hit nor as a miss.
+// From the nodes it is given it finds the others: the replicas of a primary, the primary of
+// a replica, every node of a cluster. It reads them with INFO, in a cluster CLUSTER SLOTS,
+// and LATENCY HISTOGRAM where that is allowed: neither CONFIG nor CLIENT, which managed
+// services refuse. None of these counts as a hit or a miss, and what the server counts of
+// them as commands is told in the sample.
 package redisinfo
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"arqload/analysis/observation"
 	"arqload/attack/collectors"
 )
 
-// within bounds each step of an exchange with a node: connect, write, read.
-const within = 2 * time.Second
+const (
+	// within bounds each step of an exchange with a node: connect, write, read.
+	within = 2 * time.Second
+	// patience bounds the reading of a node in a regular sample, so that one that hangs does
+	// not keep the others from being read every second. The counters of a node that misses a
+	// sample lose nothing by it; at a phase edge it gets longer.
+	patience     = 800 * time.Millisecond
+	edgePatience = 2 * time.Second
+	// detailEvery is how often commandstats and its like are read between the edges.
+	detailEvery = 10 * time.Second
+	// rounds bounds the search: a node that was found may tell of others.
+	rounds = 4
+	// most bounds how many nodes are read.
+	most = 500
+)
 
-// sections are the parts of INFO that are read. Redis before 7.0 takes only one name and
-// is asked for its default sections instead, which hold all of these.
-var sections = []string{"server", "clients", "memory", "stats", "replication", "keyspace"}
-
-// Collector reads the nodes it was opened with.
-type Collector struct {
-	nodes []*node
+// Options are what a plan may say beside the addresses.
+type Options struct {
+	// ProbeKey is a key that may be written to time how long a write takes to reach the
+	// replicas; empty: nothing is written.
+	ProbeKey string
+	// CAFile names a PEM file of authorities to trust beside the system's; empty: none.
+	CAFile string
 }
 
-// node is one Redis process. Only the collector's goroutine uses it, but own.
-type node struct {
-	address  string // host:port
-	user     string
-	secret   string // never to be seen in an error
-	client   *redis.Client
-	own      atomic.Int64 // commands this collector is known to have had processed
-	defaults bool         // the server takes no list of sections
+// Collector reads the nodes it was opened with and those it found through them. One
+// goroutine at a time may use it.
+type Collector struct {
+	options Options
+	first   *redis.Options // its user, password and TLS are shared by the nodes found
+	nodes   []*node
+	detail  time.Time // of the last sample with commandstats
+	slots   []redis.ClusterSlot
+	probers map[string]*prober // by the master's address
+	keys    probeKeys
+	ended   observation.Redis // what probers had to say that have ended
+	untold  string            // why the cluster's nodes may not all be known
 }
 
 // Open connects to one node, or to several whose addresses are separated by commas;
 // addresses after the first may be host:port alone and then share the first one's user,
-// password and TLS. It fails when any of them does not answer: a sum over a part of the
-// nodes would look like the whole. The error says what to do and holds no password.
-func Open(ctx context.Context, urls string) (*Collector, error) {
-	options, err := parse(urls)
+// password and TLS. It fails when any of them does not answer, unless the others tell of
+// their whole cluster: a sum over a part of the nodes would look like the whole. A node
+// that was only found may fail; it is then in each sample with its error. The error says
+// what to do and holds no password.
+func Open(ctx context.Context, urls string, o Options) (*Collector, error) {
+	options, err := parse(urls, o.CAFile)
 	if err != nil {
 		return nil, err
 	}
 	quiet()
-	c := &Collector{}
+	c := &Collector{options: o, first: options[0], probers: map[string]*prober{}}
 	for _, o := range options {
-		c.nodes = append(c.nodes, newNode(o))
+		c.nodes = append(c.nodes, newNode(o, ""))
 	}
-	s, err := c.read(ctx)
-	for _, n := range s.Nodes {
-		if n.Error != "" && err == nil {
-			err = errors.New(n.Error)
-		}
-	}
-	if err != nil {
+	c.detail = time.Now()
+	if err := c.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("redisinfo: %w", err), c.Close(ctx))
 	}
 	return c, nil
+}
+
+func (c *Collector) open(ctx context.Context) error {
+	s, err := c.read(ctx, edgePatience, true)
+	if err != nil {
+		return err
+	}
+	for _, got := range s.Nodes {
+		n := c.node(got.Address)
+		switch {
+		case got.Error == "" || n.found != "":
+		case len(c.slots) == 0:
+			return errors.New(got.Error)
+		case !c.inSlots(n.address): // a way into the cluster that leads nowhere
+			n.left = true
+		}
+	}
+	return nil
 }
 
 // quiet keeps the driver from writing its own lines to stderr, in the middle of a report:
@@ -79,58 +111,15 @@ type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
 
-func parse(urls string) ([]*redis.Options, error) {
-	var all []*redis.Options
-	for i, address := range strings.Split(urls, ",") {
-		address = strings.TrimSpace(address)
-		bare := !strings.Contains(address, "://")
-		if bare && i > 0 {
-			address = "redis://" + address
-		}
-		o, err := redis.ParseURL(address)
-		if err != nil {
-			// The parser's words may quote the address with its password.
-			return nil, fmt.Errorf("redisinfo: address %d is not a Redis URL; write redis://user:password@host:6379 (rediss:// with TLS), with special characters of the password percent-encoded", i+1)
-		}
-		if bare && i > 0 {
-			first := all[0]
-			o.Username, o.Password = first.Username, first.Password
-			if first.TLSConfig != nil {
-				host, _, _ := strings.Cut(o.Addr, ":")
-				o.TLSConfig = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-			}
-		}
-		all = append(all, o)
-	}
-	return all, nil
-}
-
-func newNode(o *redis.Options) *node {
-	n := &node{address: o.Addr, user: o.Username, secret: o.Password}
-	o.Protocol = 2           // INFO is text in either
-	o.DB = 0                 // INFO is about all of them, and a cluster refuses SELECT
-	o.ClientName = ""        // CLIENT SETNAME
-	o.DisableIdentity = true // CLIENT SETINFO
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	o.PoolSize = 1
-	o.MaxRetries = 1 // a connection that was cut since the last sample is replaced at once
-	o.DialerRetries = 1
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = within, within, within
-	o.ContextTimeoutEnabled = true
-	o.OnConnect = func(context.Context, *redis.Conn) error {
-		n.own.Add(1) // HELLO
-		return nil
-	}
-	n.client = redis.NewClient(o)
-	return n
-}
-
 // Name is "redisinfo".
 func (c *Collector) Name() string { return "redisinfo" }
 
-// Close closes the connections.
+// Close closes the connections and ends the probes.
 func (c *Collector) Close(context.Context) error {
 	var errs []error
+	for _, p := range c.probers {
+		p.stop()
+	}
 	for _, n := range c.nodes {
 		if err := n.client.Close(); err != nil {
 			errs = append(errs, n.explain(err))
@@ -141,89 +130,110 @@ func (c *Collector) Close(context.Context) error {
 
 // Sample returns an [observation.Redis]. A node that does not answer has an error in place
 // of its counters; when none answers, Sample returns the error.
-func (c *Collector) Sample(ctx context.Context, _ collectors.Tick) (any, error) {
-	return c.read(ctx)
+func (c *Collector) Sample(ctx context.Context, tick collectors.Tick) (any, error) {
+	begun := time.Now()
+	edge := tick.Edge != "" || tick.Seq == 0 || tick.Final
+	detailed, wait := edge || begun.Sub(c.detail) >= detailEvery, patience
+	if edge {
+		wait = edgePatience
+	}
+	s, err := c.read(ctx, wait, detailed)
+	if detailed && err == nil {
+		c.detail = begun
+	}
+	if c.options.ProbeKey == "" {
+		return s, err
+	}
+	if s.Probing = true; err == nil {
+		s.ProbeNotes = c.probe(begun, s.Nodes)
+	}
+	var notes []string
+	s.Probes, notes = c.probed(begun, tick.Final)
+	s.ProbeNotes = append(s.ProbeNotes, notes...)
+	if len(s.Probes) > 0 { // they tell of just this time; each node has its own error
+		return s, nil
+	}
+	return s, err
 }
 
-// read asks all nodes side by side, so that their counters are of one instant.
-func (c *Collector) read(ctx context.Context) (observation.Redis, error) {
-	s := observation.Redis{Nodes: make([]observation.RedisNode, len(c.nodes))}
-	errs := make([]error, len(c.nodes))
+// reading is what became of asking one node.
+type reading struct {
+	observation.RedisNode
+	err error
+}
+
+// read asks all nodes side by side, so that their counters are of one instant, then those
+// that the answers tell of.
+func (c *Collector) read(ctx context.Context, wait time.Duration, detailed bool) (observation.Redis, error) {
+	got := map[*node]reading{}
+	ask := slices.DeleteFunc(slices.Clone(c.nodes), func(n *node) bool { return n.left })
+	for round := range rounds {
+		if len(ask) == 0 {
+			break
+		}
+		c.ask(ctx, wait, detailed, ask, got)
+		if round == 0 && !anyRead(got) { // the ways in that were left aside may still lead somewhere
+			back := slices.DeleteFunc(slices.Clone(c.nodes), func(n *node) bool { return !n.left })
+			c.ask(ctx, wait, detailed, back, got)
+			for _, n := range back {
+				n.left = got[n].err != nil
+			}
+		}
+		ask = c.discover(ctx, wait, got, round == 0)
+	}
+	c.once(got)
+	var s observation.Redis
+	if c.untold != "" {
+		s.Notes = []string{c.untold}
+	}
+	var errs []error
+	for _, n := range c.nodes {
+		r, ok := got[n]
+		if n.left || !ok {
+			continue
+		}
+		if r.err != nil {
+			errs = append(errs, r.err)
+			r.RedisNode = observation.RedisNode{Address: n.address, Error: r.err.Error()}
+		}
+		r.Found = n.found
+		s.Nodes = append(s.Nodes, r.RedisNode)
+	}
+	if len(errs) == len(s.Nodes) {
+		return s, errors.Join(errs...)
+	}
+	return s, nil
+}
+
+func (c *Collector) ask(ctx context.Context, wait time.Duration, detailed bool, nodes []*node, got map[*node]reading) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	all := make([]reading, len(nodes))
 	var wg sync.WaitGroup
-	for i, n := range c.nodes {
+	for i, n := range nodes {
 		wg.Go(func() {
-			s.Nodes[i], errs[i] = n.read(ctx)
+			all[i].RedisNode, all[i].err = n.read(ctx, detailed)
 		})
 	}
 	wg.Wait()
-	failed := 0
-	for i, err := range errs {
-		if err != nil {
-			failed++
-			s.Nodes[i] = observation.RedisNode{Address: c.nodes[i].address, Error: err.Error()}
+	for i, n := range nodes {
+		got[n] = all[i]
+	}
+}
+
+func anyRead(got map[*node]reading) bool {
+	for _, r := range got {
+		if r.err == nil {
+			return true
 		}
 	}
-	if failed == len(c.nodes) {
-		return observation.Redis{}, errors.Join(errs...)
-	}
-	return s, nil
+	return false
 }
 
-func (n *node) read(ctx context.Context) (observation.RedisNode, error) {
-	text, err := n.info(ctx)
-	if err != nil {
-		return observation.RedisNode{}, n.explain(err)
+// node returns the node at an address; nil: there is none.
+func (c *Collector) node(address string) *node {
+	if i := slices.IndexFunc(c.nodes, func(n *node) bool { return n.address == address }); i >= 0 {
+		return c.nodes[i]
 	}
-	own := n.own.Add(1) - 1 // this INFO is counted by the server only after it has answered
-	s, err := parseInfo(text)
-	if err != nil {
-		return observation.RedisNode{}, n.explain(err)
-	}
-	s.Address, s.Own = n.address, own
-	return s, nil
+	return nil
 }
-
-func (n *node) info(ctx context.Context) (string, error) {
-	if !n.defaults {
-		text, err := n.client.Info(ctx, sections...).Result()
-		if err == nil || !strings.Contains(err.Error(), "syntax error") {
-			return text, err
-		}
-		n.own.Add(1)
-		n.defaults = true
-	}
-	return n.client.Info(ctx).Result()
-}
-
-// explain says where an error happened and what to do about it, without the password.
-func (n *node) explain(err error) error {
-	text := err.Error()
-	hint := ""
-	switch {
-	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "WRONGPASS"), strings.Contains(text, "AUTH"):
-		hint = "check user and password in the address: redis://user:password@host:port"
-	case strings.Contains(text, "NOPERM"):
-		hint = "let the user run INFO: ACL SETUSER " + n.user + " +info"
-	case strings.Contains(text, "dial "), errors.Is(err, context.DeadlineExceeded):
-		hint = "is Redis running there, and reachable from here?"
-	case strings.Contains(text, "EOF"):
-		hint = "the server closed the connection; a port with TLS needs rediss://"
-	}
-	text = n.address + ": " + text
-	if hint != "" {
-		text += " (" + hint + ")"
-	}
-	if n.secret != "" {
-		text = strings.ReplaceAll(text, n.secret, "[password]")
-	}
-	return &explained{text: text, err: err}
-}
-
-// explained is an error with the words of explain.
-type explained struct {
-	text string
-	err  error
-}
-
-func (e *explained) Error() string { return e.text }
-func (e *explained) Unwrap() error { return e.err }

@@ -3,6 +3,7 @@ package redisinfo
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -43,7 +44,7 @@ func TestMain(m *testing.M) {
 
 func open(t *testing.T, urls string) *Collector {
 	t.Helper()
-	c, err := Open(t.Context(), urls)
+	c, err := Open(t.Context(), urls, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,18 @@ func client(t *testing.T) *redis.Client {
 
 func sample(t *testing.T, c *Collector) observation.Redis {
 	t.Helper()
-	data, err := c.Sample(t.Context(), collectors.Tick{})
+	return tick(t, c, collectors.Tick{Seq: 1})
+}
+
+// detailed is a sample at a phase edge.
+func detailed(t *testing.T, c *Collector) observation.Redis {
+	t.Helper()
+	return tick(t, c, collectors.Tick{Seq: 1, Edge: "end of steady"})
+}
+
+func tick(t *testing.T, c *Collector, at collectors.Tick) observation.Redis {
+	t.Helper()
+	data, err := c.Sample(t.Context(), at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,10 +170,14 @@ func TestAUserWhoMayOnlyRunInfoSuffices(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer admin.Do(context.Background(), "ACL", "DELUSER", "watcher")
-	before := sample(t, open(t, server)).Nodes[0].ErrorReplies
+	before := sample(t, open(t, server)).Nodes[0]
 	url := strings.Replace(server, "redis://", "redis://watcher:planted-secret@", 1)
-	if n := sample(t, open(t, url)).Nodes[0]; n.Error != "" || n.ErrorReplies != before {
-		t.Errorf("%d error replies and error %q, want none: every command must be allowed", n.ErrorReplies-before, n.Error)
+	c := open(t, url)
+	if n := sample(t, c).Nodes[0]; n.Error != "" || n.ErrorReplies-before.ErrorReplies != n.OwnErrors || n.OwnErrors != 1 {
+		t.Errorf("%d error replies, %d counted as own, and error %q; want 1 of LATENCY HISTOGRAM alone", n.ErrorReplies-before.ErrorReplies, n.OwnErrors, n.Error)
+	}
+	if n := detailed(t, c).Nodes[0]; n.OwnErrors != 1 || n.Buckets != nil || len(n.Calls) == 0 {
+		t.Errorf("%d own errors, want no second try; commandstats %v", n.OwnErrors, n.Calls)
 	}
 }
 
@@ -183,7 +199,7 @@ func TestWhatKeepsItFromOpeningIsSaidWithoutThePassword(t *testing.T) {
 		{"no URL", "redis://u:planted-secret/@" + host, "percent-encoded"},
 		{"another scheme", "http://u:planted-secret@" + host, "redis://user:password@host:6379"},
 	} {
-		_, err := Open(ctx, c.url)
+		_, err := Open(ctx, c.url, Options{})
 		if err == nil {
 			t.Errorf("%s: opened", c.name)
 			continue
@@ -240,8 +256,7 @@ func TestALineThatIsReplacedBetweenSamplesIsNoError(t *testing.T) {
 }
 
 func TestOneOfTwoNodesLostIsVisibleBesideTheOther(t *testing.T) {
-	host := strings.TrimSuffix(strings.TrimPrefix(server, "redis://"), "/0")
-	p := line(t, host)
+	p := line(t, start(t, sandbox.RedisOptions{}).Addresses()[0])
 	c := open(t, server+","+p.Addr())
 	p.Lead("")
 	s := sample(t, c)
@@ -256,7 +271,7 @@ func TestASilentServerCostsNoMoreThanTheContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	if _, err := Open(ctx, "redis://"+l.Addr().String()); err == nil {
+	if _, err := Open(ctx, "redis://"+l.Addr().String(), Options{}); err == nil {
 		t.Error("opened")
 	}
 	if d := time.Since(start); d > time.Second {
@@ -308,7 +323,7 @@ func TestRedisBefore7IsAskedForItsDefaultSections(t *testing.T) {
 	url := old(t)
 	c := open(t, url)
 	got := sample(t, c).Nodes[0]
-	want := observation.RedisNode{Address: strings.TrimPrefix(url, "redis://"), Hits: 5, Misses: 6, Keys: 5, Own: got.Own}
+	want := observation.RedisNode{Address: strings.TrimPrefix(url, "redis://"), Hits: 5, Misses: 6, Keys: 5, Own: got.Own, OwnErrors: 1} // the list of sections
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("sample (-want +got):\n%s", d)
 	}
@@ -323,10 +338,26 @@ func TestAnInfoWithoutItsCountersIsNotReadAsZero(t *testing.T) {
 
 func FuzzParseInfo(f *testing.F) {
 	f.Add("keyspace_hits:1\r\nkeyspace_misses:2\r\ndb0:keys=1,expires=0\r\n")
+	f.Add("keyspace_hits:1\nkeyspace_misses:2\nslave0:ip=::1,port=1,state=online,offset=5,lag=0\ncmdstat_get:calls=1,usec=9\nerrorstat_X:count=1\nlatency_percentiles_usec_get:p50=NaN,p99=1e300\nused_cpu_sys_main_thread:Inf\n")
 	f.Add("# x\nkeyspace_hits:-9\nkeyspace_misses:99999999999999999999\ndb:\n:\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if n, err := parseInfo(text); err == nil && !strings.Contains(text, "keyspace_hits:") {
+		n, err := parseInfo(text)
+		if err != nil {
+			return
+		}
+		if !strings.Contains(text, "keyspace_hits:") {
 			t.Errorf("hits %d out of nothing", n.Hits)
+		}
+		if len(n.Errors) > manyKinds {
+			t.Errorf("%d kinds of error are kept", len(n.Errors))
+		}
+		saved, err := json.Marshal(n)
+		if err != nil {
+			t.Fatalf("cannot be saved: %v", err)
+		}
+		var back observation.RedisNode
+		if err := json.Unmarshal(saved, &back); err != nil || back.Hits != n.Hits {
+			t.Errorf("read back as %+v (%v)", back, err)
 		}
 	})
 }

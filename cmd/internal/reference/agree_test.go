@@ -48,7 +48,7 @@ objectives: [error_rate < 5%%, db_query_p99 < 500ms, cache_hit_ratio > 85%%]
 	if err != nil {
 		t.Fatal(err)
 	}
-	rd, err := redisinfo.Open(ctx, backends.RedisURL())
+	rd, err := redisinfo.Open(ctx, backends.RedisURL(), redisinfo.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

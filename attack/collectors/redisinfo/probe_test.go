@@ -1,0 +1,138 @@
+package redisinfo
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"arqload/analysis/observation"
+	"arqload/attack/collectors"
+	"arqload/attack/sandbox"
+)
+
+// gather takes samples until some time has passed and returns all probes, with the
+// instants at which they were planned.
+func gather(t *testing.T, c *Collector, d time.Duration) (probes []observation.RedisProbe, planned []time.Time, notes []string) {
+	t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		begun := time.Now()
+		s := sample(t, c)
+		for _, p := range s.Probes {
+			probes, planned = append(probes, p), append(planned, begun.Add(-p.Ago.Duration()))
+		}
+		notes = append(notes, s.ProbeNotes...)
+	}
+	return probes, planned, notes
+}
+
+func TestProbesTellMillisecondsAndAStallWithTheProbesItPrevented(t *testing.T) {
+	set := start(t, sandbox.RedisOptions{Replicas: 1})
+	c := openWith(t, set.URL(), Options{ProbeKey: "arqload:probe"})
+	sample(t, c)
+	before := sample(t, c).Nodes[0]
+	quick, planned, notes := gather(t, c, 1500*time.Millisecond)
+	if len(quick) < 10 || len(notes) > 0 {
+		t.Fatalf("%d probes in 1.5 s, want about 15; notes %q", len(quick), notes)
+	}
+	fast := 0
+	for i, p := range quick {
+		if p.Took > 0 && p.Took.Duration() < 50*time.Millisecond && !p.Lost && !p.AtLeast {
+			fast++
+		}
+		if i > 0 {
+			if d := planned[i].Sub(planned[i-1]); d < 95*time.Millisecond || d > 105*time.Millisecond {
+				t.Errorf("probe %d was planned %v after the one before, want 100 ms", i, d)
+			}
+		}
+	}
+	if fast < len(quick)*8/10 {
+		t.Errorf("%d of %d probes took less than 50 ms: %+v", fast, len(quick), quick)
+	}
+	after := sample(t, c).Nodes[0]
+	if after.Hits != before.Hits || after.Misses != before.Misses {
+		t.Error("probes count as reads")
+	}
+	// All that this server did is the collector's own; one probe may be under way, and the
+	// replica acknowledges by REPLCONF, once a second and for each WAIT.
+	acks := detailed(t, c).Nodes[0].Calls["replconf"].Calls
+	if n := after.Commands - before.Commands - (after.Own - before.Own); n < 0 || n > acks+2 {
+		t.Errorf("%d commands are nobody's, want none but some of the %d REPLCONF", n, acks)
+	}
+
+	if err := set.Pause(set.Addresses()[1]); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1700 * time.Millisecond)
+	if n := sample(t, c).Nodes[0]; n.BlockedClients != 1 || n.OwnBlocked != 1 {
+		t.Errorf("%d clients blocked, %d of them own; want the probe alone", n.BlockedClients, n.OwnBlocked)
+	}
+	if err := set.Resume(set.Addresses()[1]); err != nil {
+		t.Fatal(err)
+	}
+	stalled, _, _ := gather(t, c, 1500*time.Millisecond)
+	// The stall was 1.7 s and the 0.8 s for which the sample waited for the replica in vain:
+	// of its 25 instants the first waited all of it, each further one 100 ms less. Those that
+	// waited over half a second are the 20 of the first 2 s.
+	slow, longest := 0, time.Duration(0)
+	for _, p := range stalled {
+		if p.Took.Duration() > 500*time.Millisecond {
+			slow++
+		}
+		longest = max(longest, p.Took.Duration())
+	}
+	if slow < 18 || slow > 25 || longest < 2300*time.Millisecond {
+		t.Errorf("%d probes over 0.5 s, the longest %v; want about 20, and the 2.5 s of the stall: %+v", slow, longest, stalled)
+	}
+
+	if err := set.Pause(set.Addresses()[1]); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond)
+	last := tick(t, c, collectors.Tick{Seq: 9, Edge: "final", Final: true})
+	unended := 0
+	for _, p := range last.Probes {
+		if p.AtLeast && p.Took > 0 {
+			unended++
+		}
+	}
+	if unended < 1 {
+		t.Errorf("the final sample lacks the probes that have not ended: %+v", last.Probes)
+	}
+}
+
+func TestWithoutReplicasThereIsANoteAndNoProbe(t *testing.T) {
+	set := start(t, sandbox.RedisOptions{})
+	c := openWith(t, set.URL(), Options{ProbeKey: "arqload:probe"})
+	probes, _, notes := gather(t, c, 300*time.Millisecond)
+	if len(probes) > 0 || len(notes) == 0 || !strings.Contains(notes[0], "no connected replica") {
+		t.Errorf("probes %+v, notes %q", probes, notes)
+	}
+	if n, err := at(t, set.Addresses()[0]).Exists(t.Context(), "arqload:probe").Result(); err != nil || n != 0 {
+		t.Errorf("the key was written for nothing (%v)", err)
+	}
+}
+
+func TestAUserWhoMayNotProbeIsToldWhatToAllow(t *testing.T) {
+	set := start(t, sandbox.RedisOptions{Replicas: 1, Args: []string{"--user", "watcher", "on", ">planted-secret", "-@all", "+info"}})
+	url := strings.Replace(set.URL(), "redis://", "redis://watcher:planted-secret@", 1)
+	c := openWith(t, url, Options{ProbeKey: "arqload:probe"})
+	probes, _, notes := gather(t, c, 900*time.Millisecond)
+	if len(probes) > 0 || len(notes) == 0 || !strings.Contains(notes[len(notes)-1], "ACL SETUSER watcher +set +wait ~arqload:probe") {
+		t.Errorf("probes %+v, notes %q", probes, notes)
+	}
+	if n := sample(t, c).Nodes[0]; n.ErrorReplies != n.OwnErrors {
+		t.Errorf("%d error replies, %d of them known as own", n.ErrorReplies, n.OwnErrors)
+	}
+}
+
+func TestAKeysSlotIsTheSpecifications(t *testing.T) {
+	// 12739 is 0x31C3, the specification's check value, modulo 16384; the rest is its text.
+	for key, same := range map[string]string{"{user1000}.following": "user1000", "foo{}{bar}": "foo{}{bar}", "foo{{bar}}zap": "{bar", "foo{bar}{zap}": "bar"} {
+		if slotOf(key) != slotOf("{"+same+"}") && slotOf(key) != slotOf(same) {
+			t.Errorf("%s is in slot %d, want that of %s", key, slotOf(key), same)
+		}
+	}
+	if n := slotOf("123456789"); n != 12739 {
+		t.Errorf("slot %d, want 12739", n)
+	}
+}
