@@ -56,7 +56,7 @@ func StartRedis(ctx context.Context, o RedisOptions) (*RedisSet, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	progs, err := defaultSearch().find(false, true)
+	progs, err := defaultSearch("").find(false, true)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (c *Collector) probe(ctx context.Context) error {
 	c.locks(ctx, &scratch)
 	c.background(ctx, &scratch)
 	c.tables(ctx, &scratch)
-	if err := c.main.query(ctx, queryWithin, c.views.activitySQL(c.chase != nil), func(pgx.Rows) error { return nil }); err != nil {
+	if err := c.main.query(ctx, queryWithin, c.pollSQL, func(pgx.Rows) error { return nil }); err != nil {
 		return err
 	}
 	if _, err := c.statements(ctx, &scratch); err != nil {
