@@ -30,6 +30,8 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	t.failures()
 	t.database()
 	t.cache()
+	t.hosts()
+	t.application()
 	t.list("Warnings", r.Warnings)
 	_, err := io.WriteString(w, t.b.String())
 	return err
@@ -92,6 +94,8 @@ func (o *Objective) value(v *float64) string {
 		return secs(*v)
 	case scenarios.MetricThroughput:
 		return fmt.Sprintf("%.1f/s", *v)
+	case scenarios.MetricSampled, scenarios.MetricApplication:
+		return analysis.FormatValue(*v, o.unit)
 	}
 	return fmt.Sprintf("%.4g%%", *v*100)
 }
@@ -109,6 +113,10 @@ func (o *Objective) samples() string {
 		return fmt.Sprintf("%d seconds", o.Samples)
 	case scenarios.MetricCacheHits:
 		return fmt.Sprintf("%d misses", o.Bad)
+	case scenarios.MetricSampled, scenarios.MetricApplication:
+		if o.BadShare == nil {
+			return fmt.Sprintf("%d samples", o.Samples)
+		}
 	}
 	return fmt.Sprintf("%d of %d", o.Bad, o.Samples)
 }
