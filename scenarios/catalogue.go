@@ -64,7 +64,7 @@ var parsed = []Definition{
 	{Name: "cache_hit_ratio", Unit: UnitShare, Rule: RuleRatio, Field: "redis", Example: "85%", Larger: true,
 		Source: "INFO stats: keyspace_hits, keyspace_misses", Meaning: "hits by hits and misses, of all clients"},
 	{Name: exampleSelector, Unit: UnitNumber, Rule: RuleSeries, Field: "metrics", Example: "80",
-		Source: "the application's Prometheus endpoints", Meaning: "any of its gauges (or untyped: every sample must satisfy the limit) or counters (the increase over the judged time); every series that matches must satisfy it. The limit is a bare number or 512MiB, 250ms (seconds), 80% (a fraction); <, <=, > and >=, for whole numbers == and !="},
+		Source: "the application's Prometheus endpoints", Meaning: "any gauge or counter, of the labels that are named; every series that matches must satisfy it. The limit is a bare number or 512MiB, 250ms (seconds), 80% (a fraction); <, <=, > and >=, for whole numbers == and !="},
 }
 
 // definitions is the catalogue of what collectors measure, in the order in which it is

@@ -17,6 +17,8 @@ import (
 	"arqload/analysis/observation"
 	"arqload/attack"
 	"arqload/attack/collectors"
+	"arqload/attack/collectors/appmetrics"
+	"arqload/attack/collectors/hosts"
 	"arqload/attack/collectors/pgstat"
 	"arqload/attack/collectors/redisinfo"
 	"arqload/attack/collectors/selfhealth"
@@ -137,10 +139,10 @@ func openCollectors(ctx context.Context, plan *scenarios.Plan) ([]collectors.Col
 	defer cancel()
 	list := []collectors.Collector{selfhealth.Open()}
 	sources := []observation.Source{{Collector: "selfhealth", Asked: true}}
-	add := func(name string, where scenarios.Secret, open func(string) (collectors.Collector, error)) {
-		s := observation.Source{Collector: name, Asked: !where.IsZero()}
+	add := func(name string, asked bool, open func() (collectors.Collector, error)) {
+		s := observation.Source{Collector: name, Asked: asked}
 		if s.Asked {
-			c, err := open(where.Reveal())
+			c, err := open()
 			if err != nil {
 				s.Error = err.Error()
 			} else {
@@ -149,9 +151,28 @@ func openCollectors(ctx context.Context, plan *scenarios.Plan) ([]collectors.Col
 		}
 		sources = append(sources, s)
 	}
-	add("pgstat", plan.System.Postgres, func(dsn string) (collectors.Collector, error) { return pgstat.Open(ctx, dsn) })
-	add("redisinfo", plan.System.Redis, func(urls string) (collectors.Collector, error) { return redisinfo.Open(ctx, urls) })
+	sys := plan.System
+	add("pgstat", !sys.Postgres.IsZero(), func() (collectors.Collector, error) { return pgstat.Open(ctx, sys.Postgres.Reveal()) })
+	add("redisinfo", !sys.Redis.IsZero(), func() (collectors.Collector, error) { return redisinfo.Open(ctx, sys.Redis.Reveal()) })
+	add("hosts", len(sys.Hosts) > 0, func() (collectors.Collector, error) { return hosts.Open(ctx, sys.Hosts, sys.CAFile) })
+	add("appmetrics", len(sys.Metrics) > 0, func() (collectors.Collector, error) {
+		return appmetrics.Open(ctx, sys.Metrics, wanted(plan.Objectives), sys.CAFile)
+	})
 	return list, sources
+}
+
+// wanted are the application's metrics that objectives name.
+func wanted(objectives []scenarios.Objective) []appmetrics.Wanted {
+	var all []appmetrics.Wanted
+	for _, o := range objectives {
+		if o.Metric != scenarios.MetricApplication {
+			continue
+		}
+		if s, err := scenarios.ParseSelector(o.Name); err == nil { // as every objective of a plan is
+			all = append(all, appmetrics.Wanted{Name: s.Name, Match: s.Matches})
+		}
+	}
+	return all
 }
 
 // environment is what a reader must know to compare runs.
