@@ -67,9 +67,9 @@ func SummarizeApplication(run *observation.Run) Application {
 		return a
 	}
 	all := samples[observation.Application](run, "appmetrics")
-	look(all, stretches, func(d *observation.Application) bool {
+	a.Samples, a.Failed, a.SampleMean, a.SampleMax = sampling(all, stretches, func(d *observation.Application) bool {
 		return slices.ContainsFunc(d.Endpoints, func(e observation.Endpoint) bool { return e.Error != "" })
-	}, &a.Samples, &a.Failed, &a.SampleMean, &a.SampleMax)
+	})
 	a.stretches = stretches
 	a.families, a.absent = map[string]string{}, map[string]string{}
 	var urls []string

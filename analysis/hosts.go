@@ -63,9 +63,9 @@ func SummarizeHosts(run *observation.Run) Hosts {
 		return h
 	}
 	all := samples[observation.Hosts](run, "hosts")
-	look(all, stretches, func(d *observation.Hosts) bool {
+	h.Samples, h.Failed, h.SampleMean, h.SampleMax = sampling(all, stretches, func(d *observation.Hosts) bool {
 		return slices.ContainsFunc(d.Hosts, func(h observation.Host) bool { return h.Error != "" })
-	}, &h.Samples, &h.Failed, &h.SampleMean, &h.SampleMax)
+	})
 
 	var names []string
 	for _, t := range all {
@@ -100,25 +100,25 @@ func SummarizeHosts(run *observation.Run) Hosts {
 	return h
 }
 
-// look counts the samples of the judged time, those of them that failed, whole or in part,
-// and what they cost.
-func look[T any](all []taken[T], stretches []stretch, partly func(*T) bool, n, failed *int, mean, longest *time.Duration) {
-	var cost time.Duration
+// sampling counts the samples of the judged time, those of them that failed, whole or in
+// part, and what they cost.
+func sampling[T any](all []taken[T], stretches []stretch, partly func(*T) bool) (n, failed int, mean, longest time.Duration) {
 	for i := range all {
 		t := &all[i]
 		if !holds(stretches, t.at) {
 			continue
 		}
-		*n++
-		cost += t.took
-		*longest = max(*longest, t.took)
+		n++
+		mean += t.took
+		longest = max(longest, t.took)
 		if t.err != "" || partly(&t.data) {
-			*failed++
+			failed++
 		}
 	}
-	if *n > 0 {
-		*mean = cost / time.Duration(*n)
+	if n > 0 {
+		mean /= time.Duration(n)
 	}
+	return n, failed, mean, longest
 }
 
 // hostSamples are those of one host.

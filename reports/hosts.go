@@ -172,7 +172,7 @@ func (e *Endpoint) words() string {
 	add(e.OpenFilesMax, func(v float64) string { return fmt.Sprintf("%.0f open files at most", v) })
 	add(e.GoroutinesMax, func(v float64) string { return fmt.Sprintf("%.0f goroutines at most", v) })
 	if e.Restarts > 0 {
-		words = append(words, fmt.Sprintf("began anew %d times", e.Restarts))
+		words = append(words, fmt.Sprintf("restarts: %d", e.Restarts))
 	}
 	if len(words) == 0 {
 		return "tells none of the metrics that processes tell of themselves"

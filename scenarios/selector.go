@@ -36,8 +36,10 @@ const exampleSelector = `metric("pool_in_use"){pool="main"}`
 func (s Selector) String() string {
 	var b strings.Builder
 	b.WriteString("metric(" + quotedLabel(s.Name) + ")")
-	for i, name := range slices.Sorted(maps.Keys(s.Labels)) {
-		b.WriteString(map[bool]string{true: "{", false: ","}[i == 0] + name + "=" + quotedLabel(s.Labels[name]))
+	before := "{"
+	for _, name := range slices.Sorted(maps.Keys(s.Labels)) {
+		b.WriteString(before + name + "=" + quotedLabel(s.Labels[name]))
+		before = ","
 	}
 	if len(s.Labels) > 0 {
 		b.WriteByte('}')
@@ -46,7 +48,10 @@ func (s Selector) String() string {
 }
 
 func quotedLabel(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
+	if strings.ContainsAny(s, "\\\"\n") {
+		s = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s)
+	}
+	return `"` + s + `"`
 }
 
 // Matches reports whether a series' labels have the selector's values. The bounds of
