@@ -206,6 +206,27 @@ func TestWhatIsMissingOfAnApplicationProvesNothing(t *testing.T) {
 	}
 }
 
+// 10 requests a second, and a restart between 14 s and 15 s: 4 intervals before it and 5
+// after it are known.
+func TestNothingIsCountedAcrossARestartOfTheApplication(t *testing.T) {
+	s := Summarize(application(t, func(s int, one, two *observation.Endpoint) error {
+		for _, e := range []*observation.Endpoint{one, two} {
+			if s >= 15 {
+				e.Metrics[0].Value += 200   // process_start_time_seconds
+				e.Metrics[3].Value += 50000 // http_requests_total
+			}
+		}
+		return nil
+	}))
+	r := judged(t, s, `metric("http_requests_total") < 200`)
+	if r.Outcome != Unproven || !near(r.Observed, 90) || r.Samples != 2*9 {
+		t.Errorf("%s, %v over %d intervals: %s; want unproven, 90 over 18", r.Outcome, *r.Observed, r.Samples, r.Reason)
+	}
+	if u := s.Application.Endpoints[0]; u.Restarts != 1 || !near(u.CPUMean, 0.5) {
+		t.Errorf("endpoint = %+v, want 1 restart, half a CPU", u)
+	}
+}
+
 func TestAnApplicationThatWasNotAskedOrNotOpenedSaysWhy(t *testing.T) {
 	run := runOf()
 	const text = `metric("up") == 1`

@@ -189,6 +189,26 @@ func TestWhatIsMissingOfAHostProvesNothing(t *testing.T) {
 	}
 }
 
+// Across a restart, or another machine at the same address, no difference is taken: the
+// means are those of the 9 other intervals.
+func TestNothingIsCountedAcrossARestart(t *testing.T) {
+	s := Summarize(hosts(t, func(s int, h *observation.Hosts) error {
+		if b := &h.Hosts[1]; s >= 15 {
+			b.BootTime = 1090
+			b.CPUBusy, b.CPUAll = b.CPUBusy+observation.Seconds(1000e9), b.CPUAll+observation.Seconds(1001e9)
+			b.Disks[0].Busy, b.Disks[0].WrittenBytes = b.Disks[0].Busy+observation.Seconds(500e9), b.Disks[0].WrittenBytes+1e12
+		}
+		return nil
+	}))
+	b := s.Hosts.Hosts[1]
+	if !near(b.CPUMean, 0.25) || !near(b.CPUMax, 0.25) || !near(&b.Disks[0].BusyMean, 0.3) || !near(&b.Disks[0].WrittenPerS, 1e6) {
+		t.Errorf("b = %+v, want 25%% CPU, a disk 30%% busy with 1 MB/s", b)
+	}
+	if r := judged(t, s, "host.cpu_share < 70%"); r.Samples != 10 { // a is the busiest, of 10 intervals
+		t.Errorf("%d intervals, want a's 10", r.Samples)
+	}
+}
+
 func TestHostsThatWereNotAskedOrNotOpenedSayWhy(t *testing.T) {
 	run := runOf()
 	if r := judged(t, Summarize(run), "host.cpu_share < 70%"); r.Outcome != NoData || !strings.Contains(r.Reason, "set system.hosts") {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,6 +74,25 @@ func TestAnErrorSaysWhereAndWhatToDo(t *testing.T) {
 	_, err := client(t, "").Read(t.Context(), "http://127.0.0.1:1/metrics")
 	if err == nil || strings.Count(err.Error(), "http://127.0.0.1:1/metrics") != 1 || !strings.Contains(err.Error(), "does it run there") {
 		t.Errorf("nobody listens: %v", err)
+	}
+}
+
+func TestAnEndlessAnswerIsNotReadToItsEnd(t *testing.T) {
+	var sent atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		line := []byte(strings.Repeat("x", 1<<16) + " 1\n")
+		for range 2000 { // 131 MB
+			n, err := w.Write(line)
+			if sent.Add(int64(n)); err != nil {
+				return
+			}
+		}
+	}))
+	_, err := client(t, "").Read(t.Context(), s.URL)
+	s.Close() // waits for the handler
+	// The sockets hold some more than the 8 MiB that are read.
+	if err == nil || sent.Load() > 40<<20 {
+		t.Errorf("%d bytes were sent: %v", sent.Load(), err)
 	}
 }
 
