@@ -62,7 +62,9 @@ func databaseDelta(a, b *observation.Postgres) (c DatabaseCounters, void string)
 		Commits: y.Commits - x.Commits, Rollbacks: y.Rollbacks - x.Rollbacks, BlocksHit: y.BlocksHit - x.BlocksHit, BlocksRead: y.BlocksRead - x.BlocksRead,
 		TempFiles: y.TempFiles - x.TempFiles, TempBytes: y.TempBytes - x.TempBytes, Deadlocks: y.Deadlocks - x.Deadlocks, Conflicts: y.Conflicts - x.Conflicts,
 	}
-	if !x.StatsReset.Equal(y.StatsReset) || min(c.Commits, c.Rollbacks, c.BlocksHit, c.BlocksRead, c.TempFiles, c.TempBytes, c.Deadlocks, c.Conflicts) < 0 {
+	// Before 15 a database that nothing was counted of has no time of its reset yet.
+	began := a.ServerVersion < 150000 && x.StatsReset.IsZero()
+	if !began && !x.StatsReset.Equal(y.StatsReset) || min(c.Commits, c.Rollbacks, c.BlocksHit, c.BlocksRead, c.TempFiles, c.TempBytes, c.Deadlocks, c.Conflicts) < 0 {
 		return DatabaseCounters{}, "the database's counters were reset"
 	}
 	return c, ""

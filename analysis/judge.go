@@ -55,6 +55,8 @@ func (s *Summary) JudgeObjective(o scenarios.Objective) Result {
 		s.judgeDatabase(&r)
 	case scenarios.MetricSampled:
 		s.judgeSampled(&r)
+	case scenarios.MetricApplication:
+		s.judgeApplication(&r)
 	default:
 		r.Outcome, r.Reason = NoData, fmt.Sprintf("this version does not know the metric %q", o.Metric)
 	}

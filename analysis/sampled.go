@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -79,6 +80,8 @@ func within(o scenarios.Objective, low, high float64) (inside, outside bool) {
 		return low > o.Limit, high <= o.Limit
 	case scenarios.GreaterEqual:
 		return low >= o.Limit, high < o.Limit
+	case scenarios.NotEqual:
+		return low > o.Limit || high < o.Limit, low == o.Limit && high == o.Limit
 	}
 	return low == o.Limit && high == o.Limit, low > o.Limit || high < o.Limit
 }
@@ -167,6 +170,9 @@ func (r *Result) value(v float64) string { return FormatValue(v, r.Objective.Uni
 
 // FormatValue prints a value with its unit.
 func FormatValue(v float64, u scenarios.Unit) string {
+	if math.IsInf(v, 0) {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
 	switch u {
 	case scenarios.UnitShare:
 		return percent(v)
@@ -176,6 +182,9 @@ func FormatValue(v float64, u scenarios.Unit) string {
 		return bytesText(v)
 	case scenarios.UnitPerS:
 		return number(v) + "/s"
+	}
+	if v == math.Trunc(v) && math.Abs(v) < 1e15 { // a count, in full
+		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(v, 'g', 6, 64)
 }

@@ -21,7 +21,8 @@ type Series struct {
 	Points []Point
 }
 
-// Point is one value. A gauge has a Length of 0 and was read at At; of a counter Value is
+// Point is one value. A gauge has a Length of 0 and was read at At (the share of an interval
+// is one that stands at the interval's begin); of a counter Value is
 // what was counted from At to At+Length, not divided by the time.
 type Point struct {
 	At, Length time.Duration
@@ -78,6 +79,17 @@ type Probe struct {
 // noMeasure is a metric without a value.
 func noMeasure(reason string) Measure { return Measure{Reason: reason} }
 
+// noMeasures gives all metrics that come from a field of the plan the same reason.
+func noMeasures(field, reason string) map[string]Measure {
+	all := map[string]Measure{}
+	for _, d := range scenarios.Definitions() {
+		if d.Field == field {
+			all[d.Name] = noMeasure(reason)
+		}
+	}
+	return all
+}
+
 // highest is the rule of RuleMax over the judged points of some series. partial says what
 // is missing in them.
 func highest(stretches []stretch, partial string, series ...Series) Measure {
@@ -121,10 +133,16 @@ func counted(stretches []stretch, partial string, series ...Series) Measure {
 }
 
 // averaged is the rule of RuleMean: of each series the sum of parts by the sum of wholes,
-// interval by interval, with the bounds of the ratio estimator; the highest one counts
-// (larger is worse). parts and wholes have the same intervals.
+// interval by interval, with the bounds of the ratio estimator. The worst value counts (the
+// highest, or where larger is better the lowest), and so does the worst of each bound: a
+// limit is met when all series are inside, and missed when one is outside. A series of
+// fewer than two intervals has no bounds, and then there are none. parts and wholes have
+// the same intervals.
 func averaged(stretches []stretch, partial string, larger bool, parts, wholes []Series) Measure {
+	worse := func(a, b float64) bool { return (a > b) != larger }
 	var worst *Measure
+	bounded := true
+	var worstLow, worstHigh float64
 	for i, s := range parts {
 		whole := map[time.Duration]float64{}
 		for _, p := range wholes[i].judged(stretches) {
@@ -145,26 +163,34 @@ func averaged(stretches []stretch, partial string, larger bool, parts, wholes []
 			part, all = part+a[j], all+b[j]
 		}
 		m.Value = part / all
-		if _, low, high, ok := ratioInterval(a, b); ok {
-			m.Low, m.High = ptr(max(0, low)), ptr(high)
+		_, low, high, ok := ratioInterval(a, b)
+		bounded, low = bounded && ok, max(0, low)
+		if worst == nil || worse(low, worstLow) {
+			worstLow = low
 		}
-		if worst == nil || (m.Value > worst.Value) != larger {
+		if worst == nil || worse(high, worstHigh) {
+			worstHigh = high
+		}
+		if worst == nil || worse(m.Value, worst.Value) {
 			worst = &m
 		}
 	}
 	if worst == nil {
 		return noMeasure("there is no interval of it in the judged time")
 	}
+	if bounded {
+		worst.Low, worst.High = &worstLow, &worstHigh
+	}
 	return *worst
+}
+
+// unitOf is that of a metric of the catalogue.
+func unitOf(name string) scenarios.Unit {
+	d, _ := scenarios.Define(name)
+	return d.Unit
 }
 
 // at sorts points by time.
 func sortPoints(points []Point) {
 	slices.SortStableFunc(points, func(a, b Point) int { return cmp.Compare(a.At, b.At) })
-}
-
-// unitOf is the unit of a metric of the catalogue.
-func unitOf(name string) scenarios.Unit {
-	d, _ := scenarios.Define(name)
-	return d.Unit
 }

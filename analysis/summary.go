@@ -28,6 +28,8 @@ type Summary struct {
 	Renewals    observation.Renewals
 	Database    Database
 	Cache       Cache
+	Hosts       Hosts
+	Application Application
 	Self        Self
 	// Series are what the collectors saw, over the whole run; Measures are the metrics of
 	// the catalogue over the judged time, by name.
@@ -159,15 +161,16 @@ func Summarize(run *observation.Run) *Summary {
 	s.check(run)
 	s.Warnings = append(s.Warnings, backlogWarnings(run)...)
 	s.Database, s.Cache, s.Self = SummarizeDatabase(run), SummarizeCache(run), SummarizeSelf(run)
+	s.Hosts, s.Application = SummarizeHosts(run), SummarizeApplication(run)
 	s.Database.perArrival(s.Total.Sent)
 	if c := s.Database.Cost; c.OK && c.OfTime >= maxCost {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("watching PostgreSQL took %s of one session's time (%s of all statements' time): a part of what was measured is the measuring", percent(c.OfTime), percent(c.OfAll)))
 	}
 	s.Measures = map[string]Measure{}
-	for _, m := range []map[string]Measure{s.Database.Measures, s.Cache.Measures} {
+	for _, m := range []map[string]Measure{s.Database.Measures, s.Cache.Measures, s.Hosts.Measures} {
 		maps.Copy(s.Measures, m)
 	}
-	s.Series = slices.Concat(s.Database.Series, s.Cache.Series, loadSeries(run))
+	s.Series = slices.Concat(s.Database.Series, s.Cache.Series, s.Hosts.Series, s.Application.Series, loadSeries(run))
 	s.Movement = move(run, s.Series)
 	if !s.Self.Available && s.Judged > 0 {
 		s.Warnings = append(s.Warnings, "the generator's own CPU was not measured, so a slow generator may look like a slow system: "+s.Self.Reason)

@@ -111,6 +111,8 @@ func record(t *testing.T) *observation.Run {
 		sample(t, &m, "pgstat", s, postgres(s))
 		sample(t, &m, "redisinfo", s, redis(s))
 		sample(t, &m, "selfhealth", s, self(s))
+		sample(t, &m, "hosts", s, machines(s))
+		sample(t, &m, "appmetrics", s, processes(s))
 	}
 	must(t, m.End(observation.Footer{Ended: sec(end + 0.2), Addresses: map[string]uint64{"10.0.0.7:8080": 3500}, Sessions: 200, Retried: 1, Warnings: []string{}}))
 	return &m.Run

@@ -176,6 +176,13 @@ func (x *table) shrink() {
 }
 
 func (x *table) render() {
+	for _, l := range x.lines() {
+		x.t.b.WriteString(l)
+	}
+}
+
+// lines are those of the table, each with its newline: one a row unless a cell is wrapped.
+func (x *table) lines() []string {
 	x.shrink()
 	var perColumn []tw.Align
 	for _, a := range x.align {
@@ -203,10 +210,11 @@ func (x *table) render() {
 		_ = tab.Append(row) // strings cannot fail to convert
 	}
 	if err := tab.Render(); err != nil {
-		x.t.paragraph(tableIndent, fmt.Sprintf("(the table cannot be shown: %v)", err))
-		return
+		return []string{cut(fmt.Sprintf("%s(the table cannot be shown: %v)", tableIndent, err), x.t.o.Width) + "\n"}
 	}
+	var lines []string
 	for l := range strings.Lines(out.String()) {
-		x.t.b.WriteString(strings.TrimRight(tableIndent+l, " \n") + "\n")
+		lines = append(lines, strings.TrimRight(tableIndent+l, " \n")+"\n")
 	}
+	return lines
 }

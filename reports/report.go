@@ -20,22 +20,24 @@ const Schema = "arqload.report/1"
 // other numbers have their unit in the name. All numbers cover the judged phases, except
 // those under whole_run. A value without data is null, never 0.
 type Report struct {
-	Schema     string               `json:"schema"`
-	Run        Run                  `json:"run"`
-	Verdict    analysis.Judgement   `json:"verdict"`
-	ExitCode   int                  `json:"exit_code"`
-	Reasons    []string             `json:"reasons"`
-	Generator  Generator            `json:"generator"`
-	Objectives []Objective          `json:"objectives"`
-	Total      Population           `json:"total"`
-	Failures   []Failure            `json:"failures"` // by class, in judged time
-	Scenarios  map[string]*Scenario `json:"scenarios"`
-	Phases     []Phase              `json:"phases"`
-	Transport  Transport            `json:"transport"`
-	Database   Database             `json:"database"`
-	Cache      Cache                `json:"cache"`
-	Movement   Movement             `json:"movement"`
-	Warnings   []string             `json:"warnings"`
+	Schema      string               `json:"schema"`
+	Run         Run                  `json:"run"`
+	Verdict     analysis.Judgement   `json:"verdict"`
+	ExitCode    int                  `json:"exit_code"`
+	Reasons     []string             `json:"reasons"`
+	Generator   Generator            `json:"generator"`
+	Objectives  []Objective          `json:"objectives"`
+	Total       Population           `json:"total"`
+	Failures    []Failure            `json:"failures"` // by class, in judged time
+	Scenarios   map[string]*Scenario `json:"scenarios"`
+	Phases      []Phase              `json:"phases"`
+	Transport   Transport            `json:"transport"`
+	Database    Database             `json:"database"`
+	Cache       Cache                `json:"cache"`
+	Hosts       Hosts                `json:"hosts"`
+	Application Application          `json:"application"`
+	Movement    Movement             `json:"movement"`
+	Warnings    []string             `json:"warnings"`
 
 	errors []observation.Example
 	lanes  []observation.Lane // in the plan's order
@@ -132,7 +134,6 @@ type Objective struct {
 
 	kind scenarios.Metric
 	unit scenarios.Unit
-	rule scenarios.Rule // of a sampled metric
 }
 
 // Population is a set of arrivals, or of one step's calls.
@@ -230,7 +231,7 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 		Total:     population(&s.Total, s.Judged, false),
 		Failures:  failures(&s.Total),
 		Scenarios: map[string]*Scenario{},
-		Database:  database(s, objectives), Cache: cache(s), Movement: movement(s),
+		Database:  database(s, objectives), Cache: cache(s), Hosts: hosts(s), Application: application(s), Movement: movement(s),
 		Objectives: []Objective{}, Phases: []Phase{},
 		errors: s.Errors, lanes: h.Lanes,
 	}
@@ -301,18 +302,15 @@ func objective(r analysis.Result) Objective {
 		Text: o.Text, Metric: o.Name, Scope: o.Scope, Comparison: string(o.Op), Limit: o.Limit, Required: o.Required,
 		Observed: r.Observed, Low: r.Low, High: r.High, Bad: r.Bad,
 		Phi: r.Phi, Confidence: analysis.Confidence, Samples: r.Samples, Cluster: r.Cluster, MissingSeconds: r.MissingSeconds, Verdict: r.Outcome, Reason: r.Reason,
-		kind: o.Metric,
-	}
-	out.unit = o.Unit()
-	if d, ok := scenarios.Define(o.Name); ok {
-		out.rule = d.Rule
+		kind: o.Metric, unit: o.Unit(),
 	}
 	counted, bounded := r.Samples > 0 && r.Outcome != analysis.NoData, true
 	switch o.Metric {
-	case scenarios.MetricThroughput:
+	case scenarios.MetricThroughput, scenarios.MetricApplication:
 		counted = false
-	case scenarios.MetricSampled:
-		counted = counted && out.rule == scenarios.RuleP99
+	case scenarios.MetricSampled: // of these only probes can be bad
+		d, _ := scenarios.Define(o.Name)
+		counted = counted && d.Rule == scenarios.RuleP99
 	case scenarios.MetricCacheHits:
 		bounded = r.Low != nil
 	case scenarios.MetricDBQuery:

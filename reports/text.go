@@ -30,6 +30,8 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	t.failures()
 	t.database()
 	t.cache()
+	t.hosts()
+	t.application()
 	t.movement()
 	t.list("Warnings", r.Warnings)
 	_, err := io.WriteString(w, t.b.String())
@@ -93,12 +95,8 @@ func (o *Objective) value(v *float64) string {
 		return secs(*v)
 	case scenarios.UnitPerS:
 		return fmt.Sprintf("%.1f/s", *v)
-	case scenarios.UnitShare:
-		return fmt.Sprintf("%.4g%%", *v*100)
-	case scenarios.UnitBytes:
-		return bytes(int64(*v))
 	}
-	return trimFloat(*v)
+	return analysis.FormatValue(*v, o.unit)
 }
 
 func orElse(s, empty string) string {
@@ -114,11 +112,10 @@ func (o *Objective) samples() string {
 		return fmt.Sprintf("%d seconds", o.Samples)
 	case scenarios.MetricCacheHits:
 		return fmt.Sprintf("%d misses", o.Bad)
-	case scenarios.MetricSampled:
-		if o.rule == scenarios.RuleP99 {
-			break
+	case scenarios.MetricSampled, scenarios.MetricApplication:
+		if o.BadShare == nil {
+			return fmt.Sprintf("%d samples", o.Samples)
 		}
-		return fmt.Sprintf("%d samples", o.Samples)
 	}
 	return fmt.Sprintf("%d of %d", o.Bad, o.Samples)
 }

@@ -67,6 +67,16 @@ func hostile(t *testing.T) *observation.Run {
 			}
 			s.Data, _ = json.Marshal(p)
 		}
+		if s.Collector == "hosts" {
+			h := machines(3)
+			h.Hosts[0].Name, h.Hosts[0].Disks[0].Name, h.Hosts[1].Name = evil, evil+long, long+evil
+			s.Data, _ = json.Marshal(h)
+		}
+		if s.Collector == "appmetrics" {
+			a := processes(3)
+			a.Endpoints[0].URL, a.Endpoints[1].URL = evil, long+evil
+			s.Data, _ = json.Marshal(a)
+		}
 		if s.Collector == "redisinfo" {
 			var r observation.Redis
 			must(t, json.Unmarshal(s.Data, &r))

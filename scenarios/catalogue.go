@@ -27,7 +27,16 @@ const (
 	RuleSeries Rule = "series of a metric" // of the application's own metrics: a gauge's highest (for >, lowest) sample, a counter's increase
 )
 
-// Definition is one metric that a collector measures, beside those of the load itself.
+// The rules of the metrics that are no [Definitions]: those of the load, and some of the
+// database and the cache.
+const (
+	RuleArrivals   Rule = "share of arrivals"      // that are too slow or failed, by an exact binomial bound with their dispersion
+	RuleRate       Rule = "mean of the seconds"    // judged by a t-interval
+	RuleRatio      Rule = "ratio of counters"      // judged by a t-interval over the seconds
+	RuleStatements Rule = "bounds on slow queries" // sharp bounds on how many calls can have been slow, or what was seen in flight
+)
+
+// Definition is one metric that an objective can be about.
 type Definition struct {
 	Name    string // as a plan writes it: db.connections.used_share
 	Unit    Unit
@@ -39,7 +48,27 @@ type Definition struct {
 	Example string // a limit
 }
 
-// definitions is the catalogue, in the order in which it is shown.
+// parsed are the metrics that an objective names by a form of its own, in the order in
+// which they are shown. Those of the load have no Field. Name is an example of the form.
+var parsed = []Definition{
+	{Name: "throughput", Unit: UnitPerS, Rule: RuleRate, Example: "1000/s", Larger: true,
+		Source: "the load; of a scenario: auth.throughput", Meaning: "successful HTTP responses completed a second"},
+	{Name: "p99", Unit: UnitSeconds, Rule: RuleArrivals, Example: "2s",
+		Source: "the load; p50, p95, p99.9, any other; of a scenario: message.p95; of a step: conversation/message.p95", Meaning: "a quantile of the response time from the planned start (of a step: of the service time); failures are slower than any limit"},
+	{Name: "error_rate", Unit: UnitShare, Rule: RuleArrivals, Example: "0.05%",
+		Source: "the load; of a scenario or step: auth.error_rate", Meaning: "arrivals that failed, in whatever way, by all"},
+	{Name: "availability", Unit: UnitShare, Rule: RuleArrivals, Example: "99.95%", Larger: true,
+		Source: "the load; of a scenario or step: auth.availability", Meaning: "arrivals without transport error, timeout, 5xx or shedding, by all"},
+	{Name: "db_query_p99", Unit: UnitSeconds, Rule: RuleStatements, Field: "postgres", Example: "500ms",
+		Source: "pg_stat_statements", Meaning: "a quantile of statements' execution times; any: db_query_p95"},
+	{Name: "cache_hit_ratio", Unit: UnitShare, Rule: RuleRatio, Field: "redis", Example: "85%", Larger: true,
+		Source: "INFO stats: keyspace_hits, keyspace_misses", Meaning: "hits by hits and misses, of all clients"},
+	{Name: exampleSelector, Unit: UnitNumber, Rule: RuleSeries, Field: "metrics", Example: "80",
+		Source: "the application's Prometheus endpoints", Meaning: "any gauge or counter, of the labels that are named; every series that matches must satisfy it. The limit is a bare number or 512MiB, 250ms (seconds), 80% (a fraction); <, <=, > and >=, for whole numbers == and !="},
+}
+
+// definitions is the catalogue of what collectors measure, in the order in which it is
+// shown.
 var definitions = []Definition{
 	{Name: "db.connections.used_share", Unit: UnitShare, Rule: RuleMax, Field: "postgres", Example: "80%",
 		Source: "pg_stat_activity", Meaning: "client sessions by the connections that are free to clients: max_connections less the reserved ones"},
@@ -91,7 +120,32 @@ var definitions = []Definition{
 		Source: "node_disk_io_time_seconds_total or /proc/diskstats", Meaning: "time in which a disk had something to do, by the time; of the busiest disk"},
 }
 
-// Definitions returns the metrics that collectors measure.
+// Catalogue returns everything that an objective can be about: what the load tells, then
+// what the collectors do, by their fields of the plan.
+func Catalogue() []Definition {
+	var all []Definition
+	for _, field := range []string{"", "postgres", "postgres_replica", "redis", "redis_probe_key", "hosts", "metrics"} {
+		for _, d := range slices.Concat(parsed, definitions) {
+			if d.Field == field {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
+}
+
+// Comparison is the one with which a limit of the metric is written in examples.
+func (d Definition) Comparison() Op {
+	switch {
+	case d.Larger:
+		return Greater
+	case d.Example == "0" && d.Unit == UnitCount:
+		return Equal
+	}
+	return Less
+}
+
+// Definitions returns the metrics that collectors measure and that are named as they are.
 func Definitions() []Definition { return slices.Clone(definitions) }
 
 // Define returns the definition of a collector's metric.

@@ -30,6 +30,7 @@ const (
 	Greater      Op = ">"
 	GreaterEqual Op = ">="
 	Equal        Op = "==" // of counts
+	NotEqual     Op = "!=" // of the application's own metrics
 )
 
 // Objective is one demand.
@@ -44,7 +45,8 @@ type Objective struct {
 	Required bool    // false: reported, not decisive
 }
 
-// Unit is that of Limit and of the values that are held against it.
+// Unit is that of Limit and of the values that are held against it. Of the application's
+// own metrics it is the one in which the limit was written.
 func (o Objective) Unit() Unit {
 	switch o.Metric {
 	case MetricQuantile, MetricDBQuery:
@@ -55,7 +57,7 @@ func (o Objective) Unit() Unit {
 		d, _ := Define(o.Name)
 		return d.Unit
 	case MetricApplication:
-		return UnitNumber
+		return limitUnit(o.Text[strings.LastIndexByte(o.Text, ' ')+1:])
 	}
 	return UnitShare
 }

@@ -26,11 +26,20 @@ var scopeName = regexp.MustCompile(`^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)?$`)
 // ParseObjective parses one objective as a plan writes it:
 //
 //	[scenario[/step].]metric comparison limit
+//	metric("name"){label="value"} comparison limit
 //
-// such as "throughput >= 1000/s", "message.p99.9 < 2s" or "availability > 99.95%". The
+// such as "throughput >= 1000/s", "message.p99.9 < 2s" or "availability > 99.95%"; the
+// second form is of the application's own metrics, which a [Selector] selects. The
 // objective is Required. Whether its scope exists is for the plan to say.
 func ParseObjective(text string) (Objective, error) {
-	m := comparison.FindStringSubmatch(strings.TrimSpace(text))
+	text = strings.TrimSpace(text)
+	if application.MatchString(text) {
+		return parseApplication(text)
+	}
+	if scopedApplication.MatchString(text) {
+		return Objective{}, errors.New(`metric("...") belongs to the whole system: write it without a scenario before it`)
+	}
+	m := comparison.FindStringSubmatch(text)
 	if m == nil {
 		return Objective{}, errors.New("no comparison: write a metric, a comparison and a limit, such as p99 < 2s")
 	}

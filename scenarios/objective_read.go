@@ -45,7 +45,9 @@ func (r *reader) objective(n *node, path string) (Objective, bool) {
 // duplicate returns the place in list of an objective that asks the same as o, or -1.
 func duplicate(list []Objective, o Objective) int {
 	return slices.IndexFunc(list, func(other Objective) bool {
-		return other.Scope == o.Scope && other.Metric == o.Metric && other.Quantile == o.Quantile && other.Op == o.Op && other.Limit == o.Limit
+		named := o.Metric == MetricSampled || o.Metric == MetricApplication // p99 is p99.0, but no other names are one metric
+		return other.Scope == o.Scope && other.Metric == o.Metric && (!named || other.Name == o.Name) &&
+			other.Quantile == o.Quantile && other.Op == o.Op && other.Limit == o.Limit
 	})
 }
 

@@ -69,7 +69,7 @@ func TestOptionalObjectiveIsNotRequired(t *testing.T) {
 }
 
 func FuzzParseObjective(f *testing.F) {
-	for _, s := range []string{"p99 < 2s", "conversation/message.p99.9 <= 1m", "error_rate < 0.05%", "throughput >= 1000/s", "availability>99.95 %", "db_query_p99 < 500ms", "p999 = 1", "a.b.c < <", "p99 < 1e999s", "db.deadlocks == 0", "db.temp_bytes < 1MiB", "host.cpu_share < 70%"} {
+	for _, s := range []string{"p99 < 2s", "conversation/message.p99.9 <= 1m", "error_rate < 0.05%", "throughput >= 1000/s", "availability>99.95 %", "db_query_p99 < 500ms", "p999 = 1", "a.b.c < <", "p99 < 1e999s", "db.deadlocks == 0", "db.temp_bytes < 1MiB", "host.cpu_share < 70%", `metric("up"){a="b"} == 1`, `metric("up") < -5%`, `metric("up") < 1h`, `x.metric("up") < 1`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -80,7 +80,7 @@ func FuzzParseObjective(f *testing.F) {
 			}
 			return
 		}
-		if !(o.Limit > 0) && !(o.Limit == 0 && o.Metric == scenarios.MetricSampled && o.Op != scenarios.Less) || o.Metric == "" || o.Name == "" {
+		if o.Metric != scenarios.MetricApplication && !(o.Limit > 0) && !(o.Limit == 0 && o.Metric == scenarios.MetricSampled && o.Op != scenarios.Less) || o.Limit-o.Limit != 0 || o.Metric == "" || o.Name == "" {
 			t.Fatalf("%q accepted as %+v", text, o)
 		}
 		if again, err := scenarios.ParseObjective(o.Text); err != nil || again != o {

@@ -56,12 +56,12 @@ func (p *Plan) yaml() []byte {
 	w.line("objectives:")
 	for _, o := range p.Objectives {
 		switch {
-		case o.Required && o.Scope == "":
+		case o.Required && o.Scope == "" && o.Metric != MetricApplication:
 			w.line("  - %s", o.Text)
 		case o.Required:
-			w.line("  - %s", quoted(o.Text))
+			w.line("  - %s", quoted(escapeReferences(o.Text)))
 		default:
-			w.line("  - {objective: %s, required: false}", quoted(o.Text))
+			w.line("  - {objective: %s, required: false}", quoted(escapeReferences(o.Text)))
 		}
 	}
 	w.line("scenarios:")

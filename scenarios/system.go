@@ -61,6 +61,22 @@ func (r *reader) system(n *node, s *System) account {
 	return a
 }
 
+// Missing returns the first field that a collector's metric needs and that is not set:
+// that of its [Definition], or the primary whose replicas are watched. Empty: none is.
+func (s System) Missing(field string) string {
+	switch {
+	case field == "postgres" && s.Postgres.IsZero(), field == "redis" && s.Redis.IsZero(),
+		field == "hosts" && len(s.Hosts) == 0, field == "metrics" && len(s.Metrics) == 0,
+		field == "postgres_replica" && s.PostgresReplica.IsZero(), field == "redis_probe_key" && s.RedisProbeKey == "":
+		return field
+	case field == "postgres_replica":
+		return s.Missing("postgres")
+	case field == "redis_probe_key":
+		return s.Missing("redis")
+	}
+	return ""
+}
+
 // baseURL reads the base URL. Its problems do not show the value: it may hold a password.
 func (r *reader) baseURL(n *node, path string) string {
 	text, ok := r.text(n, path)

@@ -10,7 +10,7 @@ import (
 // Collector reads one system: raw cumulative counters and gauges, never conclusions.
 // Each collector is used by one goroutine; a slow or failing one delays nobody else.
 type Collector interface {
-	// Name is the collector's name in samples: pgstat, redisinfo, selfhealth.
+	// Name is the collector's name in samples: pgstat, redisinfo, hosts, appmetrics, selfhealth.
 	Name() string
 	// Sample reads the source once. data is one of the observation package's sample types
 	// and is encoded at once. An error stands in the record in place of the data; the

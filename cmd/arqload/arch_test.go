@@ -121,15 +121,18 @@ func TestACollectorDoesNotImportTheDrive(t *testing.T) {
 // owners name the one collector that speaks each backend, beside the reference system,
 // which is not part of the tool's measuring.
 var owners = map[string][]string{
-	"github.com/jackc/pgx":      {"arqload/attack/collectors/pgstat", "arqload/cmd/internal/reference"},
-	"github.com/redis/go-redis": {"arqload/attack/collectors/redisinfo", "arqload/cmd/internal/reference"},
-	"github.com/tsenart/vegeta": {"arqload/attack"},
-	"github.com/HdrHistogram":   {"arqload/analysis/hist"},
-	"github.com/olekukonko":     {"arqload/reports"},
-	"github.com/goccy/go-yaml":  {"arqload/scenarios"},
-	"github.com/spf13/cobra":    {"arqload/cmd/arqload"},
-	"gonum.org/v1/gonum":        {"arqload/analysis"},
-	"github.com/tidwall/gjson":  {"arqload/attack", "arqload/scenarios"},
+	"github.com/jackc/pgx":               {"arqload/attack/collectors/pgstat", "arqload/cmd/internal/reference"},
+	"github.com/redis/go-redis":          {"arqload/attack/collectors/redisinfo", "arqload/cmd/internal/reference"},
+	"github.com/tsenart/vegeta":          {"arqload/attack"},
+	"github.com/HdrHistogram":            {"arqload/analysis/hist"},
+	"github.com/olekukonko":              {"arqload/reports"},
+	"github.com/goccy/go-yaml":           {"arqload/scenarios"},
+	"github.com/spf13/cobra":             {"arqload/cmd/arqload"},
+	"gonum.org/v1/gonum":                 {"arqload/analysis"},
+	"github.com/prometheus/common":       {"arqload/attack/collectors/promtext"},
+	"github.com/prometheus/client_model": {"arqload/attack/collectors/promtext"},
+	"github.com/prometheus/procfs":       {"arqload/attack/collectors/hosts"},
+	"github.com/tidwall/gjson":           {"arqload/attack", "arqload/scenarios"},
 }
 
 func TestALibraryHasOneOwner(t *testing.T) {

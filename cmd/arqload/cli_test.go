@@ -48,6 +48,7 @@ var update = flag.Bool("update", false, "rewrite the files that the scripts comp
 //	unfinished BUNDLE         take its footer away, as when its process was killed
 //	secrets                   set the variables that hold secrets
 //	clean FILE|DIR...         none of these secrets is in there, in any form
+//	metrics FILE VARIABLE     serve it as a Prometheus endpoint, whose URL is $VARIABLE
 func TestTheCommandLine(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -63,7 +64,7 @@ func TestTheCommandLine(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"system": doSystem, "requests": doRequests, "code": doCode, "watch": doWatch, "signal": doSignal, "exited": doExited, "pause": doPause,
 			"lines": doLines, "bundle": doBundle, "json": doJSON, "accounted": doAccounted, "chop": doChop, "unfinished": doUnfinished,
-			"secrets": doSecrets, "clean": doClean,
+			"secrets": doSecrets, "clean": doClean, "metrics": doMetrics,
 		},
 	})
 }

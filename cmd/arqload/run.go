@@ -17,6 +17,8 @@ import (
 	"arqload/analysis/observation"
 	"arqload/attack"
 	"arqload/attack/collectors"
+	"arqload/attack/collectors/appmetrics"
+	"arqload/attack/collectors/hosts"
 	"arqload/attack/collectors/pgstat"
 	"arqload/attack/collectors/redisinfo"
 	"arqload/attack/collectors/selfhealth"
@@ -140,10 +142,10 @@ func openCollectors(ctx context.Context, plan *scenarios.Plan) ([]collectors.Col
 	defer cancel()
 	list := []collectors.Collector{selfhealth.Open()}
 	sources := []observation.Source{{Collector: "selfhealth", Asked: true}}
-	add := func(name string, where scenarios.Secret, open func(string) (collectors.Collector, error)) {
-		s := observation.Source{Collector: name, Asked: !where.IsZero()}
+	add := func(name string, asked bool, open func() (collectors.Collector, error)) {
+		s := observation.Source{Collector: name, Asked: asked}
 		if s.Asked {
-			c, err := open(where.Reveal())
+			c, err := open()
 			if err != nil {
 				s.Error = err.Error()
 			} else {
@@ -155,13 +157,32 @@ func openCollectors(ctx context.Context, plan *scenarios.Plan) ([]collectors.Col
 		}
 		sources = append(sources, s)
 	}
-	add("pgstat", plan.System.Postgres, func(dsn string) (collectors.Collector, error) {
-		return pgstat.Open(ctx, dsn, pgstat.Options{Replica: plan.System.PostgresReplica.Reveal()})
+	sys := plan.System
+	add("pgstat", !sys.Postgres.IsZero(), func() (collectors.Collector, error) {
+		return pgstat.Open(ctx, sys.Postgres.Reveal(), pgstat.Options{Replica: sys.PostgresReplica.Reveal()})
 	})
-	add("redisinfo", plan.System.Redis, func(urls string) (collectors.Collector, error) {
-		return redisinfo.Open(ctx, urls, redisinfo.Options{ProbeKey: plan.System.RedisProbeKey, CAFile: plan.System.CAFile})
+	add("redisinfo", !sys.Redis.IsZero(), func() (collectors.Collector, error) {
+		return redisinfo.Open(ctx, sys.Redis.Reveal(), redisinfo.Options{ProbeKey: sys.RedisProbeKey, CAFile: sys.CAFile})
+	})
+	add("hosts", len(sys.Hosts) > 0, func() (collectors.Collector, error) { return hosts.Open(ctx, sys.Hosts, sys.CAFile) })
+	add("appmetrics", len(sys.Metrics) > 0, func() (collectors.Collector, error) {
+		return appmetrics.Open(ctx, sys.Metrics, wanted(plan.Objectives), sys.CAFile)
 	})
 	return list, sources
+}
+
+// wanted are the application's metrics that objectives name.
+func wanted(objectives []scenarios.Objective) []appmetrics.Wanted {
+	var all []appmetrics.Wanted
+	for _, o := range objectives {
+		if o.Metric != scenarios.MetricApplication {
+			continue
+		}
+		if s, err := scenarios.ParseSelector(o.Name); err == nil { // as every objective of a plan is
+			all = append(all, appmetrics.Wanted{Name: s.Name, Match: s.Matches})
+		}
+	}
+	return all
 }
 
 // environment is what a reader must know to compare runs.

@@ -10,16 +10,31 @@ import (
 	"github.com/spf13/cobra"
 
 	"arqload/analysis"
+	"arqload/reports"
 	"arqload/scenarios"
 )
 
 func newValidate() *cobra.Command {
-	return &cobra.Command{
+	var objectives bool
+	c := &cobra.Command{
 		Use:     "validate PLAN",
 		Short:   "Check a plan, send nothing, print what it would do",
-		Example: "  arqload validate plan.yaml",
-		Args:    one("PLAN"),
+		Example: "  arqload validate plan.yaml\n  arqload validate --objectives",
+		Args: func(c *cobra.Command, args []string) error {
+			if objectives && len(args) == 0 {
+				return nil
+			}
+			return one("PLAN")(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if objectives {
+				if err := reports.WriteCatalogue(c.OutOrStdout(), scenarios.Catalogue(), textOptions(c.OutOrStdout()).Width); err != nil {
+					return err
+				}
+			}
+			if len(args) == 0 {
+				return nil
+			}
 			plan, err := scenarios.Load(args[0])
 			if err != nil {
 				return err
@@ -28,6 +43,8 @@ func newValidate() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&objectives, "objectives", false, "list what objectives can be about, with unit, source and how each is judged; needs no PLAN")
+	return c
 }
 
 // describe prints what a plan would do: load, rows, and whether its objectives can be
@@ -157,6 +174,8 @@ func provable(p *scenarios.Plan, o scenarios.Objective) string {
 			return "will have no data: system.postgres is not set"
 		}
 		return "can be proved, if pg_stat_statements can be read and its bounds suffice"
+	case scenarios.MetricSampled, scenarios.MetricApplication:
+		return provableSampled(p, o)
 	}
 	need := analysis.Provable(analysis.LimitShare(o))
 	have := judgedArrivals(p, scenario, false)
@@ -173,6 +192,40 @@ func provable(p *scenarios.Plan, o scenarios.Objective) string {
 		return fmt.Sprintf("cannot be proved: it takes %d good %s, the plan judges %.0f%s", need, unit, have, longer)
 	}
 	return fmt.Sprintf("can be proved: it takes %d good %s, the plan judges %.0f", need, unit, have)
+}
+
+// probesPerS is how often a lag is probed.
+const probesPerS = 10
+
+// provableSampled says it of what a collector samples.
+func provableSampled(p *scenarios.Plan, o scenarios.Objective) string {
+	field, rule := "metrics", scenarios.RuleSeries
+	if d, ok := scenarios.Define(o.Name); ok {
+		field, rule = d.Field, d.Rule
+	}
+	if missing := p.System.Missing(field); missing != "" {
+		return fmt.Sprintf("will have no data: system.%s is not set", missing)
+	}
+	judged := p.Judged()
+	switch rule {
+	case scenarios.RuleP99:
+		need := time.Duration(analysis.Provable(0.01)) * time.Second / probesPerS
+		if judged < need {
+			return fmt.Sprintf("cannot be proved: it takes %d good probes, %d a second, the judged time gives %.0f: judge %s instead",
+				analysis.Provable(0.01), probesPerS, judged.Seconds()*probesPerS, need.Truncate(time.Second)+time.Second)
+		}
+		return fmt.Sprintf("can be proved: it takes %d good probes, %d a second, the judged time gives %.0f", analysis.Provable(0.01), probesPerS, judged.Seconds()*probesPerS)
+	case scenarios.RuleMean:
+		if judged < 2*time.Second {
+			return "cannot be proved: a mean takes two intervals of a second at least: judge 2s or longer"
+		}
+		return fmt.Sprintf("can be proved, if system.%s can be read: by the mean of the judged time", field)
+	case scenarios.RuleMax:
+		return fmt.Sprintf("can be judged, if system.%s can be read: by the highest of about %.0f samples; what is between them is not seen", field, judged.Seconds())
+	case scenarios.RuleSeries:
+		return "can be judged, if an endpoint of system.metrics tells it: a gauge by every sample, a counter by its increase"
+	}
+	return fmt.Sprintf("can be proved, if system.%s can be read: by counting over the judged time", field)
 }
 
 // judgedArrivals is how many arrivals (or HTTP requests) of a scenario, or of all, the
