@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"arqload/attack/sandbox"
 )
@@ -47,6 +48,7 @@ func TestPgbenchAgreesWithTheCollector(t *testing.T) {
 	t.Parallel()
 	dsn := scratch(t, "")
 	pgbench(t, dsn, "-i", "-q", "-s", "1")
+	time.Sleep(1200 * time.Millisecond) // the server publishes what that did
 	script := filepath.Join(t.TempDir(), "sleep.sql")
 	if err := os.WriteFile(script, []byte("select pg_sleep(1);\n"), 0o600); err != nil {
 		t.Fatal(err)
