@@ -1,5 +1,5 @@
 // Package sandbox starts a private PostgreSQL and Redis on this machine and takes them away again; for the demo and for
-// every test that needs real servers.
+// every test that needs real servers. [StartRedis] starts a Redis cluster, or a primary with replicas, for tests.
 //
 // Everything lives in one temporary folder and on free loopback ports. The servers run as an unprivileged user when the
 // caller is root. They end with [Sandbox.Stop], with a canceled [Start], and on Linux also with the death of this
