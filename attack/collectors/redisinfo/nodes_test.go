@@ -14,6 +14,7 @@ import (
 )
 
 func TestAReplicasReadsAreCountedWhereverOneBegins(t *testing.T) {
+	t.Parallel()
 	set := start(t, sandbox.RedisOptions{Replicas: 1})
 	primary, replica := set.Addresses()[0], set.Addresses()[1]
 	if err := at(t, primary).Set(t.Context(), "key", "x", 0).Err(); err != nil {

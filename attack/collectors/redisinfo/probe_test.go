@@ -113,6 +113,7 @@ func TestWithoutReplicasThereIsANoteAndNoProbe(t *testing.T) {
 }
 
 func TestAUserWhoMayNotProbeIsToldWhatToAllow(t *testing.T) {
+	t.Parallel()
 	set := start(t, sandbox.RedisOptions{Replicas: 1, Args: []string{"--user", "watcher", "on", ">planted-secret", "-@all", "+info"}})
 	url := strings.Replace(set.URL(), "redis://", "redis://watcher:planted-secret@", 1)
 	c := openWith(t, url, Options{ProbeKey: "arqload:probe"})
