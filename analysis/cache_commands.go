@@ -47,8 +47,8 @@ func (c *Cache) commands(lines []*timeline, stretches []stretch) {
 			some := l.detailed(s)
 			for k := 1; k < len(some); k++ {
 				a, b := l.readings[some[k-1]], l.readings[some[k]]
-				if l.brokenIn(some[k-1], some[k]) || !grew(a, b) {
-					continue // find has told of it
+				if l.brokenIn(some[k-1], some[k]) {
+					continue // a gap tells of it
 				}
 				covered += l.at[some[k]] - l.at[some[k-1]]
 				tally(by, a, b)

@@ -99,12 +99,28 @@ func (l *timeline) find(stretches []stretch) {
 			l.gaps = append(l.gaps, l.roles[len(l.roles)-1])
 		}
 	}
+	l.findHidden()
 	if end := l.read[len(l.read)-1]; end < last {
 		text := fmt.Sprintf("Redis at %s is gone: it is in no sample from %s on", l.address, duration(l.at[end+1]))
 		if said := l.said(end+1, last); said != "" {
 			text = fmt.Sprintf("Redis at %s could not be read from %s on: %s", l.address, duration(l.at[end+1]), said)
 		}
 		l.gap(end, last+1, text, true)
+	}
+}
+
+// findHidden finds resets that the counters of INFO stats have outgrown before they were
+// read again: some command's own count has not.
+func (l *timeline) findHidden() {
+	before := -1
+	for _, i := range l.read {
+		if !l.readings[i].Detailed {
+			continue
+		}
+		if before >= 0 && !l.brokenIn(before, i) && !grew(l.readings[before], l.readings[i]) {
+			l.gap(before, i, fmt.Sprintf("the counters of Redis at %s were reset between %s and %s", l.address, duration(l.at[before]), duration(l.at[i])), true)
+		}
+		before = i
 	}
 }
 

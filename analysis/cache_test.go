@@ -170,6 +170,22 @@ func TestAGapIsNamedAndTheRestIsKeptAsAPart(t *testing.T) {
 	}
 }
 
+func TestAResetThatTheCountersHaveOutgrownShowsInTheCommands(t *testing.T) {
+	c := SummarizeCache(redis(t, runOf(), func(s int, r *observation.Redis) error {
+		if s%10 == 0 || s == -2 || s == 23 {
+			n := &r.Nodes[0]
+			n.Detailed, n.Calls = true, map[string]observation.RedisCommand{"get": {Calls: int64(s + 100)}}
+			if s >= 20 {
+				n.Calls["get"] = observation.RedisCommand{Calls: int64(s)} // counted anew since about 0
+			}
+		}
+		return nil
+	}))
+	if c.Available || !strings.Contains(c.Reason, "the counters of Redis at a:6379 were reset between 10") {
+		t.Errorf("available %v, reason %q", c.Available, c.Reason)
+	}
+}
+
 func TestWithoutTwoSamplesInTheJudgedTimeThereIsNoNumber(t *testing.T) {
 	got := SummarizeCache(redis(t, runOf(), func(s int, r *observation.Redis) error {
 		if s > 5 {

@@ -146,7 +146,7 @@ func TestAValueWithoutDataIsNullAndNotZero(t *testing.T) {
 			t.Errorf("%s = %q, want {}", path, v.Raw)
 		}
 	}
-	for _, path := range []string{"reasons", "warnings", "database.statements", "database.gaps", "cache.nodes", "cache.gaps"} {
+	for _, path := range []string{"reasons", "warnings", "database.statements", "database.gaps", "cache.nodes", "cache.commands", "cache.intervals", "cache.gaps"} {
 		if v := doc.Get(path); !v.IsArray() {
 			t.Errorf("%s = %q, want a list", path, v.Raw)
 		}

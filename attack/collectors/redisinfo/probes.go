@@ -38,6 +38,9 @@ func (c *Collector) probe(begun time.Time, nodes []observation.RedisNode) (notes
 			}
 		}
 		switch {
+		case s.Cluster && len(c.slots) == 0:
+			notes = append(notes, fmt.Sprintf("which keys the master %s holds is not known: %s", s.Address, c.untold))
+			continue
 		case key == "":
 			notes = append(notes, fmt.Sprintf("the master %s has no key that begins with the probe key: leave out its {tag}", s.Address))
 			continue
