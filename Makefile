@@ -20,8 +20,12 @@ build: ## build bin/arqload
 demo: deps build ## the main job on this machine alone: PostgreSQL, Redis, the reference ARQ, 1,100 requests/s, the report
 	./bin/arqload demo --out $(OUT)
 
+# Packages whose tests hold a drive against the clock: one at a time, with nothing beside them.
+ALONE := arqload/attack arqload/cmd/arqload arqload/cmd/internal/reference
+
 test: deps ## all tests, with the race detector, over a real PostgreSQL and Redis
-	$(GO) test -race -timeout 280s $(TESTFLAGS) ./...
+	$(GO) test -race -timeout 280s $(TESTFLAGS) $(filter-out $(ALONE),$(shell $(GO) list ./...))
+	$(GO) test -race -p 1 -timeout 280s $(TESTFLAGS) $(ALONE)
 	$(GO) test -run '^TestTiming' $(TESTFLAGS) ./attack
 
 test-postgres-matrix: ## the sandbox and the collector on every PostgreSQL of POSTGRES_VERSIONS, fetched where missing

@@ -88,7 +88,7 @@ func unprepared(ctx context.Context, err error) error {
 	return &exitError{code: exitUnprepared, err: err}
 }
 
-// demoPlan is the built-in UAT plan at the demo's lengths.
+// demoPlan is the built-in UAT plan at the demo's lengths; the host under test is this one.
 func demoPlan(env map[string]string, duration, warmup time.Duration) (*scenarios.Plan, error) {
 	plan, err := scenarios.Parse("the built-in UAT plan", scenarios.UAT(), func(name string) (string, bool) {
 		v, ok := env[name]
@@ -97,6 +97,7 @@ func demoPlan(env map[string]string, duration, warmup time.Duration) (*scenarios
 	if err != nil {
 		return nil, err
 	}
+	plan.System.Hosts = []string{scenarios.LocalHost}
 	for i := range plan.Phases {
 		plan.Phases[i].Duration = warmup
 		if plan.Phases[i].Judged {
