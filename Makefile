@@ -28,12 +28,12 @@ test: deps ## all tests, with the race detector, over a real PostgreSQL and Redi
 	$(GO) test -race -p 1 -timeout 280s $(TESTFLAGS) $(ALONE)
 	$(GO) test -run '^TestTiming' $(TESTFLAGS) ./attack
 
-test-postgres-matrix: ## the sandbox and the collector on every PostgreSQL of POSTGRES_VERSIONS, fetched where missing
+test-postgres-matrix: ## the collector on every PostgreSQL of POSTGRES_VERSIONS, fetched where missing
 	@./deploy/install-deps.sh npm
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; trap 'exit 1' HUP INT TERM; failed=; \
 	for version in $(POSTGRES_VERSIONS); do \
 		start=$$(date +%s); \
-		if bin=$$(./deploy/fetch-postgres.sh $$version) && ARQLOAD_POSTGRES_BIN=$$bin $(GO) test -count=1 -timeout 240s ./attack/sandbox ./attack/collectors/pgstat > "$$log" 2>&1; \
+		if bin=$$(./deploy/fetch-postgres.sh $$version) && ARQLOAD_POSTGRES_BIN=$$bin $(GO) test -count=1 -timeout 240s ./attack/collectors/pgstat > "$$log" 2>&1; \
 		then result=ok; else result=FAILED; failed="$$failed $$version"; cat "$$log"; fi; \
 		echo "PostgreSQL $$version: $$result ($$(( $$(date +%s) - start )) s)"; \
 	done; \
