@@ -206,7 +206,7 @@ func TestEvictionsForbidAProofButNotABracket(t *testing.T) {
 	_, d := r.end()
 	want := "evicted statements"
 	if !c.layout.hasInfo() {
-		want = "statements were removed"
+		want = "does not tell evictions"
 	}
 	if !strings.Contains(strings.Join(d.Gaps, "\n"), want) {
 		t.Errorf("gaps %q do not name the evictions", d.Gaps)
