@@ -17,6 +17,9 @@ const (
 	callFloor = 2 * pollEvery
 	// callsKept bounds the calls of one sample: 2,000 sessions that each run slow statements.
 	callsKept = 10_000
+	// clockTick is the server's clock's, in microseconds: what two of its readings tell of a
+	// time may be wrong by as much.
+	clockTick = 1
 )
 
 // watch follows the statements that run, from one look at pg_stat_activity to the next. A
@@ -64,12 +67,12 @@ func (w *watch) failed(err error) {
 func (w *watch) see(l look) {
 	w.out.Polls++
 	if w.last > 0 {
-		w.out.Gap = max(w.out.Gap, micros(l.after-w.last))
+		w.out.Gap = max(w.out.Gap, micros(l.after-w.last+clockTick))
 	}
 	w.last = l.before
 	still := make(map[int32]*seenCall, len(l.pids))
 	for i, pid := range l.pids {
-		age := max(0, micros(l.before-l.begans[i]).Duration())
+		age := max(0, micros(l.before-l.begans[i]-clockTick).Duration())
 		c := w.running[pid]
 		if c == nil || c.began != l.begans[i] {
 			c = &seenCall{began: l.begans[i]}
@@ -80,7 +83,7 @@ func (w *watch) see(l look) {
 		still[pid] = c
 	}
 	for _, c := range w.running { // not seen any more
-		w.end(c, l, micros(l.after-c.began).Duration())
+		w.end(c, l, micros(l.after-c.began+clockTick).Duration())
 	}
 	w.running = still
 }

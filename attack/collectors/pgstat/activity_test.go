@@ -105,7 +105,7 @@ func TestWhatIsOverTheCapIsCounted(t *testing.T) {
 	w.see(k)
 	w.see(look{at: time.Now(), before: 2e6, after: 2e6 + 10})
 	a := w.take(time.Now(), false, k)
-	if len(a.Calls) != callsKept || a.Dropped != 5 || a.Polls != 2 || a.Gap != observation.Seconds(1000010*time.Microsecond) {
-		t.Errorf("%d calls, %d dropped, gap %v; want %d, 5 and 1.00001s", len(a.Calls), a.Dropped, a.Gap.Duration(), callsKept)
+	if len(a.Calls) != callsKept || a.Dropped != 5 || a.Polls != 2 || a.Gap != observation.Seconds(1000011*time.Microsecond) {
+		t.Errorf("%d calls, %d dropped, gap %v; want %d, 5 and 1.000011s", len(a.Calls), a.Dropped, a.Gap.Duration(), callsKept)
 	}
 }
