@@ -28,7 +28,8 @@ const (
 // microseconds, except began.
 type watch struct {
 	running map[int32]*seenCall
-	last    int64 // statement_timestamp() of the last successful look; 0: none
+	last    int64     // statement_timestamp() of the last successful look; 0: none
+	lastAt  time.Time // the local instant before it; before the first one, when the watch began
 	out     observation.Activity
 	ended   []endedCall
 }
@@ -66,10 +67,12 @@ func (w *watch) failed(err error) {
 // see takes a look.
 func (w *watch) see(l look) {
 	w.out.Polls++
-	if w.last > 0 {
-		w.out.Gap = max(w.out.Gap, micros(l.after-w.last+clockTick))
+	gap := micros(l.after - w.last + clockTick)
+	if w.last == 0 {
+		gap = observation.Seconds(l.at.Sub(w.lastAt)) + micros(l.after-l.before+clockTick)
 	}
-	w.last = l.before
+	w.out.Gap = max(w.out.Gap, gap)
+	w.last, w.lastAt = l.before, l.at
 	still := make(map[int32]*seenCall, len(l.pids))
 	for i, pid := range l.pids {
 		age := max(0, micros(l.before-l.begans[i]-clockTick).Duration())
@@ -113,6 +116,7 @@ func (w *watch) take(now time.Time, final bool, l look) *observation.Activity {
 		}
 	}
 	a := w.out
+	a.Gap = max(a.Gap, observation.Seconds(now.Sub(w.lastAt))) // which goes on where looks fail
 	a.Floor = observation.Seconds(callFloor)
 	for _, c := range w.ended {
 		c.Ago = observation.Seconds(now.Sub(c.began))

@@ -29,8 +29,8 @@ func TestAWatchNeverContradictsTheTruth(t *testing.T) {
 				at += length + rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(0, 200*ms)).Draw(t, "pause")
 			}
 		}
-		var w watch
 		base := time.Now()
+		w := watch{lastAt: base}
 		var last look
 		for at := int64(0); at < 3500*ms; at += rapid.Int64Range(80*ms, 140*ms).Draw(t, "interval") {
 			if rapid.IntRange(0, 9).Draw(t, "fails") == 0 {
@@ -51,7 +51,10 @@ func TestAWatchNeverContradictsTheTruth(t *testing.T) {
 			w.see(k)
 			last = k
 		}
-		gap := w.out.Gap.Duration()
+		if last.pids == nil && last.before == 0 {
+			return // not one look succeeded
+		}
+		gap := w.out.Gap.Duration() // until the last look: what came after it is not held against the truth
 		now := base.Add(10 * time.Second)
 		a := w.take(now, true, last)
 		length := map[int64]time.Duration{} // by beginning; two processes may begin at once: the longer one
@@ -97,15 +100,41 @@ func TestAWatchNeverContradictsTheTruth(t *testing.T) {
 }
 
 func TestWhatIsOverTheCapIsCounted(t *testing.T) {
-	var w watch
-	k := look{at: time.Now(), before: 1e6, after: 1e6 + 10}
+	now := time.Now()
+	w := watch{lastAt: now}
+	k := look{at: now, before: 1e6, after: 1e6 + 10}
 	for i := range int32(callsKept + 5) {
 		k.pids, k.begans, k.queries, k.waits = append(k.pids, i), append(k.begans, 0), append(k.queries, 0), append(k.waits, "")
 	}
 	w.see(k)
-	w.see(look{at: time.Now(), before: 2e6, after: 2e6 + 10})
-	a := w.take(time.Now(), false, k)
+	w.see(look{at: now, before: 2e6, after: 2e6 + 10})
+	a := w.take(now, false, k)
 	if len(a.Calls) != callsKept || a.Dropped != 5 || a.Polls != 2 || a.Gap != observation.Seconds(1000011*time.Microsecond) {
 		t.Errorf("%d calls, %d dropped, gap %v; want %d, 5 and 1.000011s", len(a.Calls), a.Dropped, a.Gap.Duration(), callsKept)
+	}
+}
+
+// TestLooksThatFailAreAGapWhileTheyDo: at the beginning, in the middle and to the end.
+func TestLooksThatFailAreAGapWhileTheyDo(t *testing.T) {
+	base := time.Now()
+	at := func(s int64) look {
+		return look{at: base.Add(time.Duration(s) * time.Second), before: s * 1e6, after: s*1e6 + 1000}
+	}
+	w := watch{lastAt: base}
+	w.failed(errors.New("planted"))
+	if a := w.take(base.Add(time.Second), false, look{}); a.Gap.Duration() != time.Second || a.Failed != 1 {
+		t.Errorf("%+v, want a gap of the second in which no look succeeded", a)
+	}
+	w.see(at(3))
+	if a := w.take(base.Add(3*time.Second), false, at(3)); a.Gap.Duration() < 3*time.Second {
+		t.Errorf("gap %v before the first look, want 3s", a.Gap.Duration())
+	}
+	w.see(at(4))
+	if a := w.take(base.Add(4*time.Second), false, at(4)); a.Gap.Duration() != time.Second+time.Millisecond+time.Microsecond {
+		t.Errorf("gap %v between two looks, want 1s and the length of the look", a.Gap.Duration())
+	}
+	w.failed(errors.New("planted"))
+	if a := w.take(base.Add(9*time.Second), true, at(4)); a.Gap.Duration() != 5*time.Second {
+		t.Errorf("gap %v since the last look, want 5s", a.Gap.Duration())
 	}
 }

@@ -298,7 +298,7 @@ func (c *Collector) startPolling() {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	c.stop = stop
+	c.stop, c.watch.lastAt = stop, time.Now()
 	c.polling.Go(func() { c.poll(ctx) })
 	if c.chase != nil {
 		c.polling.Go(func() { c.chase.run(ctx) })
