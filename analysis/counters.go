@@ -23,6 +23,9 @@ type DatabaseCounters struct {
 	BlocksHit, BlocksRead int64
 	TempFiles, TempBytes  int64
 	Deadlocks, Conflicts  int64
+	// Own is how many of the commits may be the collector's own: the server does not say when
+	// it counts those. 0: they were taken out.
+	Own int64
 }
 
 // HitRatio is the share of blocks found in shared buffers; ok is false where none was asked for.
@@ -88,6 +91,7 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 	d.counterSeries(some)
 	var sum DatabaseCounters
 	var own int64
+	published := true
 	lost := func(reason string) {
 		d.gap("the database's counters: %s", reason)
 		if sum.Partial == "" {
@@ -116,21 +120,28 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 			}
 			sum.OK = true
 			sum.add(c)
-			own += some[i].data.Own.Queries - some[i-1].data.Own.Queries
+			own += max(0, some[i].data.Own.Queries-some[i-1].data.Own.Queries)
+			published = published && some[i].data.Own.Published
 		}
 	}
-	if !sum.OK {
-		d.Counters = DatabaseCounters{Partial: sum.Partial}
-	} else {
+	switch {
+	case !sum.OK:
+		sum = DatabaseCounters{Partial: sum.Partial}
+	case published:
 		sum.Commits = max(0, sum.Commits-own)
-		d.Counters = sum
+	default:
+		sum.Own = min(own, sum.Commits)
 	}
+	d.Counters = sum
 	for name, v := range map[string]int64{"db.deadlocks": sum.Deadlocks, "db.conflicts": sum.Conflicts, "db.rollbacks": sum.Rollbacks, "db.temp_bytes": sum.TempBytes} {
 		m := Measure{Partial: sum.Partial, Value: float64(v), N: d.Samples - d.Failed}
 		if !sum.OK {
 			m = noMeasure(sum.Partial)
 		}
 		d.Measures[name] = m
+	}
+	if !d.InRecovery {
+		d.Measures["db.conflicts"] = noMeasure("only a replica has conflicts with recovery: name it as system.postgres")
 	}
 	d.bufferRatio(stretches, sum.Partial)
 }

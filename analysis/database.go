@@ -14,13 +14,14 @@ import (
 // counters and tables are those of the connected database; sessions, locks, checkpoints,
 // WAL and I/O those of the whole server.
 type Database struct {
-	Asked     bool // the plan names a PostgreSQL
-	Available bool // it gave samples in the judged time
-	Reason    string
-	Version   string // 15.18
-	Extension string // of pg_stat_statements
-	Name      string // of the database
-	Settings  map[string]string
+	Asked      bool // the plan names a PostgreSQL
+	Available  bool // it gave samples in the judged time
+	Reason     string
+	Version    string // 15.18
+	Extension  string // of pg_stat_statements
+	Name       string // of the database
+	InRecovery bool   // it is a replica
+	Settings   map[string]string
 
 	// Statements are the differences of pg_stat_statements between the samples at the two
 	// ends of the judged time; the statement that takes most time first.
@@ -60,6 +61,8 @@ type Database struct {
 	work   []moments     // of queries, one a statement and sub-interval
 	steer  int64         // calls of transaction and session control
 	unread []moments     // of statements whose text is not known: queries or not
+	hidden bool          // the role may not see all statements
+	idle   string        // why this may not be the database that the system uses
 	oldest time.Duration // the longest that a statement had run when the judged time ended
 }
 
@@ -157,7 +160,8 @@ func (d *Database) look(all []taken[observation.Postgres], stretches []stretch) 
 		}
 		p := &t.data
 		d.Version = fmt.Sprintf("%d.%d", p.ServerVersion/10000, p.ServerVersion%10000)
-		d.Extension, d.Name, d.MaxConnections = p.Extension, p.Name, p.MaxConns
+		d.Extension, d.Name, d.MaxConnections, d.InRecovery = p.Extension, p.Name, p.MaxConns, p.InRecovery
+		d.hidden = d.hidden || p.Hidden > 0
 		if p.Settings != nil {
 			d.Settings = p.Settings
 		}
@@ -261,7 +265,7 @@ func (d *Database) gauges(all []taken[observation.Postgres], stretches []stretch
 		add(&active, running)
 		add(&idle, inside)
 		n, l := locks(p)
-		if p.Errors["locks"] == "" {
+		if p.Errors["locks"] == "" && p.Clients > 0 { // bundles of before read neither
 			add(&waiting, float64(n))
 			if p.ServerVersion >= 140000 {
 				add(&longest, l.Seconds())
@@ -288,7 +292,7 @@ func (d *Database) gauges(all []taken[observation.Postgres], stretches []stretch
 	d.Measures[idle.Name] = highest(stretches, partial, idle)
 	d.Measures[waiting.Name] = highest(stretches, partial, waiting)
 	d.Measures[longest.Name] = highest(stretches, partial, longest)
-	if len(longest.Points) == 0 {
+	if len(longest.Points) == 0 && len(waiting.Points) > 0 {
 		d.Measures[longest.Name] = noMeasure("PostgreSQL tells since when a lock is waited for from version 14 on")
 	}
 	d.Series = append(d.Series, used, active, idle, waiting, longest)

@@ -130,9 +130,9 @@ func (s *Summary) judgeProbes(r *Result, m Measure) {
 		r.High = ptr(v.Seconds())
 	}
 	inside, outside := r.BadHigh < limit, r.BadLow >= limit
-	what := fmt.Sprintf("%.0f of %.0f probes took %s or longer", slow, all, o.LimitDuration())
+	what := fmt.Sprintf("%.0f of %.0f probes took %s or longer", slow, all-lost, o.LimitDuration())
 	if lost > 0 {
-		what += fmt.Sprintf(", and %.0f more could not be taken, which count against either verdict", lost)
+		what += fmt.Sprintf(", and %.0f of %.0f could not be taken or did not end, which count against either verdict", lost, all)
 	}
 	if m.Partial != "" {
 		what += "; " + m.Partial

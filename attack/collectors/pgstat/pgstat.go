@@ -79,6 +79,7 @@ type facts struct {
 	readAll    bool
 	maxConns   int
 	reserved   int
+	flush      bool // flushSQL works
 	settings   map[string]string
 }
 
@@ -190,6 +191,7 @@ func (c *Collector) Sample(ctx context.Context, at collectors.Tick) (any, error)
 		return nil, fmt.Errorf("%s: %w", c.main.where(), c.main.explain(err))
 	}
 	c.polled(began, at.Final, s)
+	s.Own.Published = c.facts.flush || c.facts.version < 150000
 	s.Own.Queries, s.Own.Wall = c.cost.queries.Load(), observation.Seconds(c.cost.nanos.Load())
 	return s, nil
 }
@@ -220,6 +222,9 @@ func (c *Collector) sample(ctx context.Context, at collectors.Tick) (*observatio
 // read fills s. The sessions come first: a statement that is in none of the rows because
 // it still runs is then among them.
 func (c *Collector) read(ctx context.Context, at collectors.Tick, s *observation.Postgres) error {
+	if c.facts.flush {
+		c.try(ctx, s, "own statistics", flushSQL, func(pgx.Rows) error { return nil })
+	}
 	if err := c.sessions(ctx, s); err != nil {
 		return err
 	}
@@ -264,7 +269,7 @@ func (c *Collector) preflight(ctx context.Context) error {
 	var ioTiming, activities, timeout string
 	err := c.main.query(ctx, queryWithin, preflightSQL, func(r pgx.Rows) error {
 		return r.Scan(&f.version, &f.postmaster, &extension, &schema, &f.database, &f.role, &f.dbid, &f.user, &f.readAll,
-			&f.maxConns, &f.reserved, &track, &most, &utility, &compute, &ioTiming, &activities, &timeout)
+			&f.maxConns, &f.reserved, &track, &most, &utility, &compute, &ioTiming, &activities, &timeout, &f.flush)
 	})
 	if err != nil {
 		return err
@@ -312,12 +317,16 @@ func (c *Collector) poll(ctx context.Context) {
 	defer l.disconnect()
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
-	for {
+	flush := c.facts.flush // the first sample has not been taken: nobody writes facts
+	for n := 0; ; n++ {
 		began := time.Now()
 		_, err := l.connect(ctx)
 		var k look
 		if err == nil {
 			k, err = l.look(ctx, c.pollSQL)
+		}
+		if err == nil && flush && n%int(collectors.Every/pollEvery) == 0 {
+			_ = l.query(ctx, queryWithin, flushSQL, func(pgx.Rows) error { return nil }) // the look is what counts
 		}
 		if ctx.Err() != nil {
 			return

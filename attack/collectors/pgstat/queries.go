@@ -33,7 +33,12 @@ select current_setting('server_version_num')::int, pg_postmaster_start_time(),
  current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true), '0')::int,
  current_setting('pg_stat_statements.track', true), current_setting('pg_stat_statements.max', true),
  current_setting('pg_stat_statements.track_utility', true), current_setting('compute_query_id', true),
- current_setting('track_io_timing'), current_setting('track_activities'), current_setting('statement_timeout')`
+ current_setting('track_io_timing'), current_setting('track_activities'), current_setting('statement_timeout'),
+ coalesce(has_function_privilege(to_regprocedure('pg_catalog.pg_stat_force_next_flush()'), 'execute'), false)`
+
+	// flushSQL has the server publish what this session did once it is idle (PostgreSQL 15 and
+	// later): else it may keep the count of our transactions to itself for as long as it likes.
+	flushSQL = mark + `select pg_stat_force_next_flush() as flushed) select count(flushed) from arqload`
 
 	databaseSQL = mark + `select xact_commit, xact_rollback, blks_hit, blks_read, temp_files, temp_bytes, deadlocks, conflicts, stats_reset
  from pg_stat_database where datname = current_database())

@@ -25,7 +25,11 @@ type reading struct {
 func (c *Collector) learn(ctx context.Context) error {
 	c.statementsErr = nil
 	if c.facts.extension == "" {
-		c.statementsErr = fmt.Errorf("pg_stat_statements is not installed in database %q (set shared_preload_libraries = 'pg_stat_statements', restart the server, run CREATE EXTENSION pg_stat_statements)", c.facts.database)
+		what := "run CREATE EXTENSION pg_stat_statements there"
+		if _, loaded := c.facts.settings["pg_stat_statements.max"]; !loaded {
+			what = "set shared_preload_libraries = 'pg_stat_statements', restart the server, and " + what
+		}
+		c.statementsErr = fmt.Errorf("pg_stat_statements is not installed in database %q: %s", c.facts.database, what)
 		return nil
 	}
 	if c.layout, c.statementsErr = newLayout(c.facts.extension, c.facts.schema); c.statementsErr != nil {
@@ -52,6 +56,9 @@ func (c *Collector) probe(ctx context.Context) error {
 	}
 	if err := c.database(ctx, &scratch); err != nil {
 		return err
+	}
+	if c.facts.flush {
+		c.try(ctx, &scratch, "own statistics", flushSQL, func(pgx.Rows) error { return nil })
 	}
 	c.locks(ctx, &scratch)
 	c.background(ctx, &scratch)
