@@ -102,6 +102,9 @@ func backgroundDelta(a, b *observation.Postgres) (u BackgroundUse, void string) 
 		return u, void
 	}
 	x, y := a.Background, b.Background
+	if why := cmp.Or(a.Errors["background"], b.Errors["background"]); why != "" {
+		return u, "they could not be read: " + why
+	}
 	if x.Checkpoints != nil && y.Checkpoints != nil {
 		p, q := *x.Checkpoints, *y.Checkpoints
 		u.Checkpoints = &observation.Checkpoints{Timed: q.Timed - p.Timed, Requested: q.Requested - p.Requested,

@@ -38,8 +38,10 @@ type moments struct {
 func between(a *observation.Statement, b observation.Statement) (c moments, ok bool) {
 	if a == nil {
 		a = &observation.Statement{Max: -1}
-	} else if !a.Since.Equal(b.Since) || !a.MinMaxSince.Equal(b.MinMaxSince) {
+	} else if !a.Since.Equal(b.Since) {
 		return whole(b), false
+	} else if !a.MinMaxSince.Equal(b.MinMaxSince) {
+		return atLeastSince(a, b), false
 	}
 	if b.Calls < a.Calls || b.Total < a.Total || b.Rows < a.Rows || b.Max < a.Max {
 		return whole(b), false
@@ -57,7 +59,7 @@ func between(a *observation.Statement, b observation.Statement) (c moments, ok b
 	slack := 64*0x1p-52*all + 4*(math.Abs(d)+blur)*blur*ca*cn/cb
 	// What rounding cannot explain shows that the readings are of two lives.
 	if m2 < -slack-1e-9*all || m < b.Min-blur-1e-12 || m > b.Max+blur+1e-12 {
-		return whole(b), false
+		return atLeastSince(a, b), false
 	}
 	m = min(max(m, b.Min), b.Max)
 	return moments{
@@ -66,6 +68,16 @@ func between(a *observation.Statement, b observation.Statement) (c moments, ok b
 		low:      b.Min, high: b.Max,
 		reached: b.Max > a.Max,
 	}, true
+}
+
+// atLeastSince takes as many calls as are certainly of the interval, whatever happened to
+// the row in it: a counter that went on counts the difference, one that began anew more.
+func atLeastSince(a *observation.Statement, b observation.Statement) moments {
+	c := whole(b)
+	if b.Calls >= a.Calls {
+		c.n = b.Calls - a.Calls
+	}
+	return c
 }
 
 // whole takes a row's whole life.

@@ -92,6 +92,7 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 	var sum DatabaseCounters
 	var own int64
 	published := true
+	next := 0 // intervals before it are counted
 	lost := func(reason string) {
 		d.gap("the database's counters: %s", reason)
 		if sum.Partial == "" {
@@ -112,7 +113,8 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 		for to+1 < len(some) && (s.last || at[to] < s.to+settle) {
 			to++
 		}
-		for i := from + 1; i <= to; i++ {
+		for i := max(from+1, next); i <= to; i++ {
+			next = i + 1
 			c, void := databaseDelta(&some[i-1].data, &some[i].data)
 			if void != "" {
 				lost(fmt.Sprintf("%s, noticed at %s: what was counted since %s is lost", void, duration(at[i]), duration(at[i-1])))

@@ -62,7 +62,7 @@ type Database struct {
 	steer  int64         // calls of transaction and session control
 	unread []moments     // of statements whose text is not known: queries or not
 	hidden bool          // the role may not see all statements
-	idle   string        // why this may not be the database that the system uses
+	undone int64         // savepoints rolled back: a statement failed, but its transaction may not have
 	oldest time.Duration // the longest that a statement had run when the judged time ended
 }
 
@@ -290,6 +290,9 @@ func (d *Database) gauges(all []taken[observation.Postgres], stretches []stretch
 	}
 	d.Measures[active.Name] = highest(stretches, partial, active)
 	d.Measures[idle.Name] = highest(stretches, partial, idle)
+	if lost := len(active.Points) - len(waiting.Points); lost > 0 {
+		partial = join(partial, fmt.Sprintf("locks could not be read in %s", plural(uint64(lost), "sample")))
+	}
 	d.Measures[waiting.Name] = highest(stretches, partial, waiting)
 	d.Measures[longest.Name] = highest(stretches, partial, longest)
 	if len(longest.Points) == 0 && len(waiting.Points) > 0 {

@@ -132,9 +132,7 @@ func (d Database) prove(c *QueryClaim, q float64, limit time.Duration, inclusive
 	}
 	both := append(append([]moments(nil), d.work...), d.unread...)
 	c.SlowLow, c.SlowHigh, c.Known = slowAtLeast(d.work, t), slowAtMost(both, t), true
-	if c.RunningOK {
-		c.Hidden = max(0, c.RunningLow-c.SlowHigh)
-	}
+	c.Hidden = max(0, c.RunningLow-c.SlowHigh)
 	unseen, known := d.unseen(c)
 	permitted := allowed(q, c.N+c.Unseen)
 	ended := c.RunningOK || d.oldest < limit
@@ -159,11 +157,12 @@ func (d Database) prove(c *QueryClaim, q float64, limit time.Duration, inclusive
 // unseen sets how many calls that are in no row may have been slow, and says why; known is
 // false where nothing tells.
 func (d Database) unseen(c *QueryClaim) (words string, known bool) {
-	rolled := fmt.Sprintf("; %s rolled back, whose failed statements are in no row", plural(uint64(d.Counters.Rollbacks), "transaction"))
-	counted := d.Counters.OK && d.Counters.Partial == ""
+	failed := d.Counters.Rollbacks + d.undone
+	rolled := fmt.Sprintf("; %s rolled back (%d to a savepoint), whose failed statements are in no row", plural(uint64(failed), "transaction"), d.undone)
+	counted := d.Counters.OK && d.Counters.Partial == "" && d.Settings["pg_stat_statements.track_utility"] != "off"
 	switch {
-	case counted && (!c.RunningOK || d.Counters.Rollbacks <= c.RunningHigh):
-		if c.Unseen = d.Counters.Rollbacks; c.Unseen > 0 {
+	case counted && (!c.RunningOK || failed <= c.RunningHigh):
+		if c.Unseen = failed; c.Unseen > 0 {
 			words = rolled + ", and each counts as one slow call"
 		}
 	case c.RunningOK:
@@ -181,7 +180,7 @@ func (d Database) unseen(c *QueryClaim) (words string, known bool) {
 // bracket decides by the running statements: where the proof did not, and against one that
 // met the limit.
 func (d Database) bracket(c *QueryClaim, q float64, limit time.Duration, why string) {
-	if !c.RunningOK {
+	if !c.RunningOK && c.Hidden == 0 {
 		if c.Decision == DecisionUndecided {
 			c.Reason = why
 			if w := d.Running.why(limit); w != "" {
@@ -220,10 +219,10 @@ func (d Database) bracket(c *QueryClaim, q float64, limit time.Duration, why str
 		if c.Hidden > 0 {
 			c.Reason += "; " + seen
 		}
-	case c.N > 0 && c.RunningHigh <= allowed(q, c.N):
+	case c.RunningOK && c.N > 0 && c.RunningHigh <= allowed(q, c.N):
 		c.Claim, c.Decision = ClaimBracketed, DecisionMet
 		c.Reason = fmt.Sprintf("%s; of at least %s %d are allowed; it was not proved: %s", seen, plural(uint64(c.N), "completed call"), allowed(q, c.N), why)
-	case c.N == 0 && c.RunningHigh == 0 && d.Counters.OK && d.Counters.Commits > 0:
+	case c.RunningOK && c.N == 0 && c.RunningHigh == 0 && d.Counters.OK && d.Counters.Commits > 0:
 		c.N = d.Counters.Commits
 		c.Claim, c.Decision = ClaimBracketed, DecisionMet
 		c.Reason = fmt.Sprintf("no statement was seen to run for %s, nor can have, in %s; how many there were is not known: %s", limit, plural(uint64(c.N), "committed transaction"), why)

@@ -78,6 +78,8 @@ func (d *Database) running(all []taken[observation.Postgres], stretches []stretc
 		r.Reason = "the running statements of other roles are hidden (GRANT pg_read_all_stats)"
 	case d.Settings["track_activities"] == "off":
 		r.Reason = "track_activities is off: running statements cannot be seen"
+	case len(all) == 0 || lastAt < all[len(all)-1].at:
+		r.Reason = fmt.Sprintf("the last look, which tells the statements that still ran, is missing: the one before was at %s", duration(lastAt))
 	case lastAt < end:
 		r.Reason = fmt.Sprintf("the running statements were last looked at at %s, the judged time ended at %s", duration(lastAt), duration(end))
 	default:
@@ -205,6 +207,17 @@ func probed(probes []Probe, stretches []stretch) Measure {
 	if n := float64(len(probes)) + 1; n < 0.9*planned {
 		m.Partial = fmt.Sprintf("%.0f probes were planned and %d begun: the server that is asked first did not answer in time", planned, len(probes))
 	}
+	// A look that took long was not followed by those that it held up: nothing is known of them.
+	begun := slices.SortedFunc(slices.Values(probes), func(a, b Probe) int { return cmp.Compare(a.At, b.At) })
+	for i := 1; i < len(begun); i++ {
+		if !slices.ContainsFunc(stretches, func(s stretch) bool { return s.from <= begun[i-1].At && begun[i].At < s.to }) {
+			continue
+		}
+		for n := int((begun[i].At-begun[i-1].At)*probesPerS/time.Second) - 1; n > 0; n-- {
+			m.Probes = append(m.Probes, Probe{At: begun[i-1].At + time.Duration(n)*time.Second/probesPerS, Lost: true})
+		}
+	}
+	m.N = len(m.Probes)
 	return m
 }
 

@@ -117,8 +117,8 @@ func TestProbesAreJudgedAsAShare(t *testing.T) {
 		"299 fast":        {probes(299, 0, 0, 0), Met, "0 of 299"},
 		"298 fast":        {probes(298, 0, 0, 0), Unproven, "0 of 298"},
 		"5% slow":         {probes(600, 30, 0, 0), Missed, "30 of 600"},
-		"5% lost":         {probes(600, 0, 30, 0), Unproven, "30 more could not be taken"},
-		"5% open":         {probes(600, 0, 0, 30), Unproven, "30 more could not be taken"},
+		"5% lost":         {probes(600, 0, 30, 0), Unproven, "30 of 600 could not be taken"},
+		"5% open":         {probes(600, 0, 0, 30), Unproven, "30 of 600 could not be taken"},
 		"a part of them":  {Measure{N: 299, Probes: probes(299, 0, 0, 0).Probes, Partial: "planted"}, Unproven, "planted"},
 		"without a probe": {noMeasure("planted"), NoData, "planted"},
 	} {

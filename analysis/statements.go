@@ -169,7 +169,11 @@ func (d *Database) statements(all []taken[observation.Postgres], stretches []str
 	d.doubts = append(d.doubts, d.Partial...)
 	d.Statements = use(calls, texts)
 	for _, c := range calls {
-		switch _, k := classify(texts, c.key.QueryID); k {
+		text, k := classify(texts, c.key.QueryID)
+		if words := strings.Fields(strings.ToLower(text)); k == steers && len(words) > 1 && words[0] == "rollback" && words[1] == "to" {
+			d.undone += c.n
+		}
+		switch k {
 		case work:
 			d.work = append(d.work, c.moments)
 		case steers:

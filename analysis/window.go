@@ -118,6 +118,15 @@ type taken[T any] struct {
 	data     T
 }
 
+// read is the instant that the sample's counters stand for: a reading that took long was
+// held up by what is being judged, and may hold all of it.
+func (t *taken[T]) read() time.Duration {
+	if t.took > atEdge {
+		return t.at + t.took
+	}
+	return t.at
+}
+
 // samples returns a collector's samples in the order in which they were begun.
 func samples[T any](run *observation.Run, collector string) []taken[T] {
 	var all []taken[T]
@@ -143,7 +152,7 @@ func good[T any](all []taken[T], ok func(*T) bool) ([]taken[T], []time.Duration)
 	var at []time.Duration
 	for _, t := range all {
 		if t.err == "" && (ok == nil || ok(&t.data)) {
-			some, at = append(some, t), append(at, t.at)
+			some, at = append(some, t), append(at, t.read())
 		}
 	}
 	return some, at
