@@ -168,6 +168,7 @@ func (d *Database) statements(all []taken[observation.Postgres], stretches []str
 	}
 	d.doubts = append(d.doubts, d.Partial...)
 	d.Statements = use(calls, texts)
+	pooled := map[int64]*moments{}
 	for _, c := range calls {
 		text, k := classify(texts, c.key.QueryID)
 		if words := strings.Fields(strings.ToLower(text)); k == steers && len(words) > 1 && words[0] == "rollback" && words[1] == "to" {
@@ -176,11 +177,18 @@ func (d *Database) statements(all []taken[observation.Postgres], stretches []str
 		switch k {
 		case work:
 			d.work = append(d.work, c.moments)
+			if pooled[c.key.QueryID] == nil {
+				pooled[c.key.QueryID] = &moments{}
+			}
+			pooled[c.key.QueryID].add(c.moments)
 		case steers:
 			d.steer += c.n
 		case unknown:
 			d.unread = append(d.unread, c.moments)
 		}
+	}
+	for _, m := range pooled {
+		d.pooled = append(d.pooled, *m)
 	}
 	d.statementSeries(intervals, texts)
 }
@@ -194,6 +202,11 @@ func (d *Database) perArrival(sent uint64) {
 	for i := range d.Statements {
 		d.Statements[i].PerArrival = float64(d.Statements[i].Calls) / float64(sent)
 	}
+}
+
+// silentDatabase says that no query ran in the connected database, as far as can be seen.
+func (d *Database) silentDatabase() bool {
+	return d.StatementsOK && len(d.Partial) == 0 && !d.hidden && len(d.work) == 0 && len(d.unread) == 0
 }
 
 // statementsFollowed is how many statements have a series of their own: those that took
@@ -260,8 +273,7 @@ func (d *Database) statementSeries(intervals []interval, texts map[string]string
 }
 
 // compare subtracts a reading from the next. Neither a counter that went up nor a row that
-// is there proves that nothing was lost between them, hence the many conditions
-// (domain-facts 1.3).
+// is there proves that nothing was lost between them, hence the many conditions.
 func (v *interval) compare(before, now *observation.Postgres, rows map[observation.StatementKey]observation.Statement, at time.Duration) {
 	evictions := now.DeallocAfter - before.Dealloc
 	other := sameServer(before, now)
