@@ -164,6 +164,17 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 	d.bufferRatio(stretches, join(sum.Partial, strings.Join(uncovered(stretches, at), "; ")))
 }
 
+// publishedLate makes partial what failed statements would have counted: arrivals failed so
+// shortly before the last reading that the server may not have published why.
+func (d *Database) publishedLate() {
+	for _, name := range []string{"db.rollbacks", "db.deadlocks"} {
+		if m := d.Measures[name]; m.Reason == "" {
+			m.Partial = join(m.Partial, fmt.Sprintf("%d arrivals failed within %s before the end, when the server may not have published yet what it rolled back", d.lateFailures, unpublished))
+			d.Measures[name] = m
+		}
+	}
+}
+
 // counterSeries makes a series of each counter, from sample to sample.
 func (d *Database) counterSeries(some []taken[observation.Postgres]) {
 	names := []struct {

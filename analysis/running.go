@@ -53,6 +53,9 @@ func (d *Database) running(all []taken[observation.Postgres], stretches []stretc
 		if touches {
 			r.Polls, r.Failed = r.Polls+a.Polls, r.Failed+a.Failed
 			r.Gap, r.Floor = max(r.Gap, a.Gap.Duration()), max(r.Floor, a.Floor.Duration())
+			if a.Polls == 0 {
+				r.Gap = max(r.Gap, t.at-before)
+			}
 			r.dropped += a.Dropped
 			if a.Failed > 0 {
 				failed.add(t.at, int64(a.Failed), a.Error)

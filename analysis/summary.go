@@ -163,7 +163,9 @@ func Summarize(run *observation.Run) *Summary {
 	s.Database, s.Cache, s.Self = SummarizeDatabase(run), SummarizeCache(run), SummarizeSelf(run)
 	s.Hosts, s.Application = SummarizeHosts(run), SummarizeApplication(run)
 	s.Database.perArrival(s.Total.Sent)
-	s.Database.lateFailures = s.lateFailures()
+	if s.Database.lateFailures = s.lateFailures(); s.Database.lateFailures > 0 {
+		s.Database.publishedLate()
+	}
 	if c := s.Database.Cost; c.OK && c.OfTime >= maxCost {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("watching PostgreSQL took %s of one session's time: a part of what was measured is the measuring", percent(c.OfTime)))
 	}
