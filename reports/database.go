@@ -3,6 +3,7 @@ package reports
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"arqload/analysis"
@@ -23,6 +24,7 @@ type Database struct {
 	// Slow are the statements whose mean was over a second, as the acceptance document's 3.3
 	// lists them, the slowest first.
 	Slow     []SlowStatement `json:"slow_statements"`
+	SQL      SQL             `json:"sql"`
 	QueryP99 QueryClaim      `json:"query_p99"`
 	// Of pg_stat_database; null where its counters do not span the judged time.
 	Commits         *int64   `json:"commits"`
@@ -93,6 +95,29 @@ type SlowStatement struct {
 	Query string  `json:"query"`
 	Calls int64   `json:"calls"`
 	MeanS float64 `json:"mean_s"`
+}
+
+// SQL are the acceptance document's queries (3.3) in the form that works on this server, to
+// look again by hand: since boot or reset, where the report is of the judged time.
+type SQL struct {
+	SlowStatements string `json:"slow_statements"`
+	TableSizes     string `json:"table_sizes"`
+	Sessions       string `json:"sessions"`
+}
+
+// sqlFor writes them for a version of pg_stat_statements, whose columns were renamed in 1.8.
+func sqlFor(extension string) SQL {
+	mean := "mean_exec_time"
+	if minor, ok := strings.CutPrefix(extension, "1."); ok && len(minor) == 1 && minor < "8" {
+		mean = "mean_time"
+	}
+	return SQL{
+		SlowStatements: "SELECT query, calls, " + mean + " FROM pg_stat_statements WHERE " + mean + " > 1000 ORDER BY " + mean + " DESC LIMIT 10;",
+		TableSizes: "SELECT schemaname, relname, pg_size_pretty(pg_total_relation_size(relid)) FROM pg_stat_user_tables" +
+			" ORDER BY pg_total_relation_size(relid) DESC LIMIT 20;",
+		Sessions: "SELECT state, wait_event_type, wait_event, count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'" +
+			" GROUP BY 1, 2, 3 ORDER BY 4 DESC;",
+	}
 }
 
 // slowMean is the mean time from which the acceptance document's 3.3 lists a statement.
@@ -210,7 +235,7 @@ func database(s *analysis.Summary, objectives []scenarios.Objective) Database {
 		Sessions: map[string]int{}, ConnectionsMax: d.ConnectionsMax, MaxConnections: d.MaxConnections,
 		LocksMax: d.LocksMax, LongestLockS: d.LongestLock.Seconds(), OldestXactS: d.OldestXact.Seconds(),
 		CoveredS: d.Covered.Seconds(), SamplesFailed: d.Failed, SampleMeanS: d.SampleMean.Seconds(), SampleMaxS: d.SampleMax.Seconds(), Samples: d.Samples, Gaps: list(d.Gaps),
-		QueryP99: claim(d, objectives),
+		QueryP99: claim(d, objectives), SQL: sqlFor(d.Extension),
 	}
 	if c := d.Counters; c.OK {
 		out.Commits, out.Rollbacks, out.BlocksHit, out.BlocksRead = &c.Commits, &c.Rollbacks, &c.BlocksHit, &c.BlocksRead

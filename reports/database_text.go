@@ -129,6 +129,9 @@ func (t *text) statements(d Database) {
 		}
 		t.entry("slow", "mean %s in %d calls: %s", secs(s.MeanS), s.Calls, s.Query)
 	}
+	if len(d.Slow) > 0 {
+		t.entry("", "to look by hand: %s", d.SQL.SlowStatements)
+	}
 }
 
 // tablesShown is how many tables the terminal shows.

@@ -94,8 +94,9 @@ func TestAPollerThatIsKeptOutIsAGap(t *testing.T) {
 
 // TestAStallOverTheJudgedStartIsJudged: a lock holds up the first sample of the judged time
 // and 10 of 510 calls alike. By the time the sample is read, the calls have ended.
+//
+// It is not parallel: the lock holds up whoever connects to the server.
 func TestAStallOverTheJudgedStartIsJudged(t *testing.T) {
-	t.Parallel()
 	dsn := scratch(t, "")
 	admin := client(t, dsn)
 	apps := make([]*pgx.Conn, 10)

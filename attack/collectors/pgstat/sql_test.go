@@ -1,0 +1,24 @@
+package pgstat
+
+import (
+	"testing"
+
+	"arqload/analysis"
+	"arqload/reports"
+)
+
+// TestTheSQLOfTheReportWorksOnThisServer runs what the report offers to look by hand, with
+// the oldest extension that this server has and with its newest.
+func TestTheSQLOfTheReportWorksOnThisServer(t *testing.T) {
+	for _, version := range []string{"1.4", ""} {
+		dsn := scratch(t, version)
+		conn := client(t, dsn)
+		exec(t, conn, "set search_path = stats, public")
+		s := sample(t, open(t, dsn), first)
+		sum := &analysis.Summary{Database: analysis.Database{Extension: s.Extension}}
+		sql := reports.New(sum, analysis.Verdict{}, nil).Database.SQL
+		for _, q := range []string{sql.SlowStatements, sql.TableSizes, sql.Sessions} {
+			exec(t, conn, q)
+		}
+	}
+}
