@@ -105,8 +105,8 @@ type SQL struct {
 	Sessions       string `json:"sessions"`
 }
 
-// sqlFor writes them for a version of pg_stat_statements, whose columns were renamed in 1.8.
-func sqlFor(extension string) SQL {
+// SQLFor writes them for a version of pg_stat_statements, whose columns were renamed in 1.8.
+func SQLFor(extension string) SQL {
 	mean := "mean_exec_time"
 	if minor, ok := strings.CutPrefix(extension, "1."); ok && len(minor) == 1 && minor < "8" {
 		mean = "mean_time"
@@ -235,7 +235,7 @@ func database(s *analysis.Summary, objectives []scenarios.Objective) Database {
 		Sessions: map[string]int{}, ConnectionsMax: d.ConnectionsMax, MaxConnections: d.MaxConnections,
 		LocksMax: d.LocksMax, LongestLockS: d.LongestLock.Seconds(), OldestXactS: d.OldestXact.Seconds(),
 		CoveredS: d.Covered.Seconds(), SamplesFailed: d.Failed, SampleMeanS: d.SampleMean.Seconds(), SampleMaxS: d.SampleMax.Seconds(), Samples: d.Samples, Gaps: list(d.Gaps),
-		QueryP99: claim(d, objectives), SQL: sqlFor(d.Extension),
+		QueryP99: claim(d, objectives), SQL: SQLFor(d.Extension),
 	}
 	if c := d.Counters; c.OK {
 		out.Commits, out.Rollbacks, out.BlocksHit, out.BlocksRead = &c.Commits, &c.Rollbacks, &c.BlocksHit, &c.BlocksRead

@@ -3,7 +3,6 @@ package pgstat
 import (
 	"testing"
 
-	"arqload/analysis"
 	"arqload/reports"
 )
 
@@ -14,9 +13,7 @@ func TestTheSQLOfTheReportWorksOnThisServer(t *testing.T) {
 		dsn := scratch(t, version)
 		conn := client(t, dsn)
 		exec(t, conn, "set search_path = stats, public")
-		s := sample(t, open(t, dsn), first)
-		sum := &analysis.Summary{Database: analysis.Database{Extension: s.Extension}}
-		sql := reports.New(sum, analysis.Verdict{}, nil).Database.SQL
+		sql := reports.SQLFor(sample(t, open(t, dsn), first).Extension)
 		for _, q := range []string{sql.SlowStatements, sql.TableSizes, sql.Sessions} {
 			exec(t, conn, q)
 		}
