@@ -134,8 +134,12 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 			if i <= end {
 				sure.add(c)
 			}
-			own += max(0, some[i].data.Own.Queries-some[i-1].data.Own.Queries)
-			published = published && some[i].data.Own.Published
+			if o := some[i].data.Own; o.Published {
+				own += max(0, o.Counted-some[i-1].data.Own.Counted)
+			} else {
+				published = false
+				own += max(0, o.Queries-some[i-1].data.Own.Queries)
+			}
 		}
 	}
 	switch {

@@ -235,8 +235,10 @@ type Own struct {
 	Queries int64 `json:"queries"` // each is a transaction of its own
 	// Published says that the server counts them within a second of their end; else it may
 	// keep them to itself for long.
-	Published bool    `json:"published"`
-	Wall      Seconds `json:"wall_s"` // from send to the last row, waiting included
+	Published bool `json:"published"`
+	// Counted is how many of them were in the counters of the database that this sample read.
+	Counted int64   `json:"counted"`
+	Wall    Seconds `json:"wall_s"` // from send to the last row, waiting included
 	// InDatabase is the execution time of the collector's statements as pg_stat_statements
 	// counts it, since that began to count.
 	InDatabase Seconds `json:"in_database_s"`

@@ -22,11 +22,13 @@ type link struct {
 	config *pgx.ConnConfig
 	conn   *pgx.Conn // nil: to be connected
 	cost   *cost     // of all links to one server
+	held   int64     // queries of this link that the server may keep to itself
 }
 
-// cost counts what we ask of a server.
+// cost counts what we ask of a server. Published are those queries whose transactions the
+// server has counted.
 type cost struct {
-	queries, nanos atomic.Int64
+	queries, published, nanos atomic.Int64
 }
 
 // newLink reads a connection string.
@@ -85,6 +87,7 @@ func (l *link) query(ctx context.Context, within time.Duration, sql string, scan
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	began := time.Now()
+	l.held++
 	defer func() {
 		l.cost.queries.Add(1)
 		l.cost.nanos.Add(int64(time.Since(began)))
@@ -100,6 +103,17 @@ func (l *link) query(ctx context.Context, within time.Duration, sql string, scan
 		}
 	}
 	return rows.Err()
+}
+
+// flush has the server publish what this link did, where it can be asked to. A session that
+// ends publishes too.
+func (l *link) flush(ctx context.Context) error {
+	err := l.query(ctx, queryWithin, flushSQL, func(pgx.Rows) error { return nil })
+	if err == nil || l.conn.IsClosed() {
+		l.cost.published.Add(l.held)
+		l.held = 0
+	}
+	return err
 }
 
 // close says goodbye.

@@ -96,3 +96,23 @@ func TestPgbenchMeasuresTheSameLatency(t *testing.T) {
 	}
 	t.Error("the mean latency was more than 1% apart three times")
 }
+
+// TestTheCollectorsOwnTransactionsAreTakenOut: at 20 transactions a second they would be
+// more than half of all. What is published a second late may be off by that second's.
+func TestTheCollectorsOwnTransactionsAreTakenOut(t *testing.T) {
+	t.Parallel()
+	dsn := scratch(t, "")
+	app := client(t, dsn)
+	exec(t, app, "create table t (i int)")
+	time.Sleep(1200 * time.Millisecond)
+	r := record(t, open(t, dsn))
+	for range 100 {
+		exec(t, app, "insert into t values (1)")
+		time.Sleep(50 * time.Millisecond)
+	}
+	_, d := r.end()
+	if c := d.Counters; c.Own != 0 || c.Commits < 75 || c.Commits > 125 {
+		t.Errorf("%d commits (%d perhaps our own), want 100 but for a second's of ours", c.Commits, c.Own)
+	}
+	t.Logf("%d commits counted, 100 made, beside %d queries of the collector", d.Counters.Commits, d.Cost.Queries)
+}

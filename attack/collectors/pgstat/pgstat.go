@@ -191,7 +191,6 @@ func (c *Collector) Sample(ctx context.Context, at collectors.Tick) (any, error)
 		return nil, fmt.Errorf("%s: %w", c.main.where(), c.main.explain(err))
 	}
 	c.polled(began, at.Final, s)
-	s.Own.Published = c.facts.flush || c.facts.version < 150000
 	s.Own.Queries, s.Own.Wall = c.cost.queries.Load(), observation.Seconds(c.cost.nanos.Load())
 	return s, nil
 }
@@ -222,9 +221,7 @@ func (c *Collector) sample(ctx context.Context, at collectors.Tick) (*observatio
 // read fills s. The sessions come first: a statement that is in none of the rows because
 // it still runs is then among them.
 func (c *Collector) read(ctx context.Context, at collectors.Tick, s *observation.Postgres) error {
-	if c.facts.flush {
-		c.try(ctx, s, "own statistics", flushSQL, func(pgx.Rows) error { return nil })
-	}
+	s.Own.Published = c.facts.flush || c.facts.version < 150000
 	if err := c.sessions(ctx, s); err != nil {
 		return err
 	}
@@ -243,6 +240,9 @@ func (c *Collector) read(ctx context.Context, at collectors.Tick, s *observation
 		c.background(ctx, s)
 		c.backgroundAt = time.Now()
 	}
+	if s.Own.Counted = c.cost.queries.Load(); c.facts.flush {
+		s.Own.Counted = c.cost.published.Load()
+	}
 	if err := c.database(ctx, s); err != nil {
 		return err
 	}
@@ -259,6 +259,9 @@ func (c *Collector) read(ctx context.Context, at collectors.Tick, s *observation
 			s.TextsError = c.main.explain(err).Error()
 		}
 		s.Texts = texts
+	}
+	if c.facts.flush {
+		_ = c.main.flush(ctx) // what it fails to publish is not counted as ours
 	}
 	return nil
 }
@@ -327,7 +330,7 @@ func (c *Collector) poll(ctx context.Context, l *link, flush bool) {
 			k, err = l.look(ctx, c.pollSQL)
 		}
 		if err == nil && flush && n%int(collectors.Every/pollEvery) == 0 {
-			_ = l.query(ctx, queryWithin, flushSQL, func(pgx.Rows) error { return nil }) // the look is what counts
+			_ = l.flush(ctx) // the look is what counts
 		}
 		if ctx.Err() != nil {
 			return

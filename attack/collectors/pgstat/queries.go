@@ -38,7 +38,8 @@ select current_setting('server_version_num')::int, pg_postmaster_start_time(),
 
 	// flushSQL has the server publish what this session did once it is idle (PostgreSQL 15 and
 	// later): else it may keep the count of our transactions to itself for as long as it likes.
-	flushSQL = mark + `select pg_stat_force_next_flush() as flushed) select count(flushed) from arqload`
+	// A session that has nothing else to publish does not even then: hence the look at a table.
+	flushSQL = mark + `select pg_stat_force_next_flush() as flushed) select count(flushed), (select count(*) from pg_am) from arqload`
 
 	databaseSQL = mark + `select xact_commit, xact_rollback, blks_hit, blks_read, temp_files, temp_bytes, deadlocks, conflicts, blk_read_time, blk_write_time, stats_reset
  from pg_stat_database where datname = current_database())

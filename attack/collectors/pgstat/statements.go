@@ -58,7 +58,7 @@ func (c *Collector) probe(ctx context.Context) error {
 		return err
 	}
 	if c.facts.flush {
-		c.try(ctx, &scratch, "own statistics", flushSQL, func(pgx.Rows) error { return nil })
+		_ = c.main.flush(ctx) // see read
 	}
 	c.locks(ctx, &scratch)
 	c.background(ctx, &scratch)
