@@ -208,6 +208,11 @@ func TestSkippedSamplesShowThatALimitIsMissedAlone(t *testing.T) {
 			t.Errorf("%s: %s (%s), want %s and that there is no sample from 12s to 18s", text, r.Outcome, r.Reason, want)
 		}
 	}
+	// The interval from 9 s to 14 s is not of the judged time, which began within it.
+	d = SummarizeDatabase(without(postgres(t, runOf(), nil), "pgstat", 9, 14))
+	if r := judgeText(t, &Summary{Measures: d.Measures}, "db.buffer_hit_ratio > 99%"); r.Outcome != Unproven || !strings.Contains(r.Reason, "no sample from 10s to 14s") {
+		t.Errorf("%s (%s), want unproven because of 4 s", r.Outcome, r.Reason)
+	}
 	h := Summarize(without(hosts(t, nil), "hosts", 12, 18))
 	if r := judgeText(t, h, "host.memory_share < 80%"); r.Outcome != Unproven || !strings.Contains(r.Reason, "no sample from 12s to 18s;") {
 		t.Errorf("%s (%s), want unproven because of all hosts", r.Outcome, r.Reason)

@@ -178,8 +178,10 @@ func counted(stretches []stretch, partial string, series ...Series) Measure {
 // highest, or where larger is better the lowest), and so does the worst of each bound: a
 // limit is met when all series are inside, and missed when one is outside. A series of
 // fewer than two intervals has no bounds, and then there are none. parts and wholes have
-// the same intervals.
+// the same intervals. An interval across an end of the judged time is left out: partial says
+// what is missing, beside what [unseen] finds.
 func averaged(stretches []stretch, partial string, larger bool, parts, wholes []Series) Measure {
+	partial = join(partial, unseen(stretches, parts))
 	worse := func(a, b float64) bool { return (a > b) != larger }
 	var worst *Measure
 	bounded := true
