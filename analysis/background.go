@@ -31,8 +31,9 @@ type TableUse struct {
 	Name                       string
 	Before, After              int64 // bytes with indexes and TOAST
 	New                        bool  // it was not there, or not among the largest, before
-	LiveRows, DeadRows         int64 // after, as the server estimates them
 	DeadBefore                 int64
+	Known                      bool  // the rest: it was not reset in between
+	LiveRows, DeadRows         int64 // after, as the server estimates them
 	Inserted, Updated, Deleted int64 // differences
 	SeqScans, IndexScans       int64 // likewise
 	Autovacuums                int64 // likewise
@@ -214,27 +215,20 @@ func (d *Database) tables(all []taken[observation.Postgres]) {
 		}
 	}
 	void := sameServer(first, last)
+	if void == "" && !first.Database.StatsReset.Equal(last.Database.StatsReset) && !first.Database.StatsReset.IsZero() {
+		void = "the database's counters were reset"
+	}
 	if void != "" {
-		d.gap("tables: %s between %s and %s: what was inserted, updated and deleted is not known", void, duration(at[0]), duration(at[len(at)-1]))
+		d.gap("tables: %s between %s and %s: their rows, and what was inserted, updated and deleted, are not known", void, duration(at[0]), duration(at[len(at)-1]))
 	}
 	for _, t := range last.Tables {
-		u := TableUse{Name: t.Name, After: t.Bytes, LiveRows: t.LiveRows, DeadRows: t.DeadRows}
 		b, ok := before[t.Name]
-		u.New = !ok
-		if ok {
-			u.Before, u.DeadBefore = b.Bytes, b.DeadRows
-		}
-		// A counter that went back was reset: what came after it is at least so much.
-		up := func(now, was int64) int64 {
-			if now < was {
-				return now
-			}
-			return now - was
-		}
-		if void == "" && len(some) > 1 {
-			u.Inserted, u.Updated, u.Deleted = up(t.Inserted, b.Inserted), up(t.Updated, b.Updated), up(t.Deleted, b.Deleted)
-			u.SeqScans, u.IndexScans, u.Autovacuums = up(t.SeqScans, b.SeqScans), up(t.IndexScans, b.IndexScans), up(t.Autovacuums, b.Autovacuums)
-		}
+		u := TableUse{Name: t.Name, After: t.Bytes, New: !ok, Before: b.Bytes, DeadBefore: b.DeadRows,
+			LiveRows: t.LiveRows, DeadRows: t.DeadRows,
+			Inserted: t.Inserted - b.Inserted, Updated: t.Updated - b.Updated, Deleted: t.Deleted - b.Deleted,
+			SeqScans: t.SeqScans - b.SeqScans, IndexScans: t.IndexScans - b.IndexScans, Autovacuums: t.Autovacuums - b.Autovacuums}
+		// One that was not there before may be new, or may not have been among the largest.
+		u.Known = void == "" && ok && min(u.Inserted, u.Updated, u.Deleted, u.SeqScans, u.IndexScans, u.Autovacuums) >= 0
 		d.Tables = append(d.Tables, u)
 	}
 }

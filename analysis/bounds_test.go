@@ -157,7 +157,7 @@ func TestTheBoundsHoldAfterALongHistory(t *testing.T) {
 	}
 }
 
-// The mixes of domain-facts 2.3, made instead of measured. Each says how one statement's
+// The mixes of , made instead of measured. Each says how one statement's
 // calls are spread; the program knows only what PostgreSQL would tell.
 func TestKnownMixes(t *testing.T) {
 	const calls = 20_000

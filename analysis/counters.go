@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"arqload/analysis/observation"
@@ -23,6 +24,7 @@ type DatabaseCounters struct {
 	BlocksHit, BlocksRead int64
 	TempFiles, TempBytes  int64
 	Deadlocks, Conflicts  int64
+	ReadTime, WriteTime   time.Duration // of blocks; 0 without track_io_timing
 	// Own is how many of the commits may be the collector's own: the server does not say when
 	// it counts those. 0: they were taken out.
 	Own int64
@@ -64,6 +66,7 @@ func databaseDelta(a, b *observation.Postgres) (c DatabaseCounters, void string)
 	c = DatabaseCounters{
 		Commits: y.Commits - x.Commits, Rollbacks: y.Rollbacks - x.Rollbacks, BlocksHit: y.BlocksHit - x.BlocksHit, BlocksRead: y.BlocksRead - x.BlocksRead,
 		TempFiles: y.TempFiles - x.TempFiles, TempBytes: y.TempBytes - x.TempBytes, Deadlocks: y.Deadlocks - x.Deadlocks, Conflicts: y.Conflicts - x.Conflicts,
+		ReadTime: (y.ReadTime - x.ReadTime).Duration(), WriteTime: (y.WriteTime - x.WriteTime).Duration(),
 	}
 	// Before 15 a database that nothing was counted of has no time of its reset yet.
 	began := a.ServerVersion < 150000 && x.StatsReset.IsZero()
@@ -82,6 +85,8 @@ func (c *DatabaseCounters) add(o DatabaseCounters) {
 	c.TempBytes += o.TempBytes
 	c.Deadlocks += o.Deadlocks
 	c.Conflicts += o.Conflicts
+	c.ReadTime += o.ReadTime
+	c.WriteTime += o.WriteTime
 }
 
 // count sums the differences of the database's counters. One that cannot be taken makes
@@ -89,7 +94,7 @@ func (c *DatabaseCounters) add(o DatabaseCounters) {
 func (d *Database) count(all []taken[observation.Postgres], stretches []stretch) {
 	some, at := good(all, nil)
 	d.counterSeries(some)
-	var sum DatabaseCounters
+	var sum, sure DatabaseCounters // sure is without what was read after a stretch that load followed
 	var own int64
 	published := true
 	next := 0 // intervals before it are counted
@@ -110,8 +115,12 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 		for _, n := range notes {
 			d.gap("the database's counters: %s", n)
 		}
+		end := to
 		for to+1 < len(some) && (s.last || at[to] < s.to+settle) {
 			to++
+		}
+		if s.last {
+			end = to
 		}
 		for i := max(from+1, next); i <= to; i++ {
 			next = i + 1
@@ -122,6 +131,9 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 			}
 			sum.OK = true
 			sum.add(c)
+			if i <= end {
+				sure.add(c)
+			}
 			own += max(0, some[i].data.Own.Queries-some[i-1].data.Own.Queries)
 			published = published && some[i].data.Own.Published
 		}
@@ -135,8 +147,12 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 		sum.Own = min(own, sum.Commits)
 	}
 	d.Counters = sum
-	for name, v := range map[string]int64{"db.deadlocks": sum.Deadlocks, "db.conflicts": sum.Conflicts, "db.rollbacks": sum.Rollbacks, "db.temp_bytes": sum.TempBytes} {
-		m := Measure{Partial: sum.Partial, Value: float64(v), N: d.Samples - d.Failed}
+	for name, v := range map[string][2]int64{"db.deadlocks": {sum.Deadlocks, sure.Deadlocks}, "db.conflicts": {sum.Conflicts, sure.Conflicts},
+		"db.rollbacks": {sum.Rollbacks, sure.Rollbacks}, "db.temp_bytes": {sum.TempBytes, sure.TempBytes}} {
+		m := Measure{Partial: sum.Partial, Value: float64(v[1]), N: d.Samples - d.Failed}
+		if more := v[0] - v[1]; more > 0 {
+			m.Partial = join(m.Partial, fmt.Sprintf("%d more were counted within %s after it, when other load ran: the server publishes late", more, settle))
+		}
 		if !sum.OK {
 			m = noMeasure(sum.Partial)
 		}
@@ -145,7 +161,18 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 	if !d.InRecovery {
 		d.Measures["db.conflicts"] = noMeasure("only a replica has conflicts with recovery: name it as system.postgres")
 	}
-	d.bufferRatio(stretches, sum.Partial)
+	d.bufferRatio(stretches, join(sum.Partial, strings.Join(uncovered(stretches, at), "; ")))
+}
+
+// publishedLate makes partial what failed statements would have counted: arrivals failed so
+// shortly before the last reading that the server may not have published why.
+func (d *Database) publishedLate() {
+	for _, name := range []string{"db.rollbacks", "db.deadlocks"} {
+		if m := d.Measures[name]; m.Reason == "" {
+			m.Partial = join(m.Partial, fmt.Sprintf("%d arrivals failed within %s before the end, when the server may not have published yet what it rolled back", d.lateFailures, unpublished))
+			d.Measures[name] = m
+		}
+	}
 }
 
 // counterSeries makes a series of each counter, from sample to sample.

@@ -57,13 +57,17 @@ type Database struct {
 	Series   []Series
 	Measures map[string]Measure // of the catalogue
 
-	doubts []string      // why nothing about the statements can be proved
-	work   []moments     // of queries, one a statement and sub-interval
-	steer  int64         // calls of transaction and session control
-	unread []moments     // of statements whose text is not known: queries or not
-	hidden bool          // the role may not see all statements
-	undone int64         // savepoints rolled back: a statement failed, but its transaction may not have
-	oldest time.Duration // the longest that a statement had run when the judged time ended
+	doubts []string  // why nothing about the statements can be proved
+	work   []moments // of queries, one a statement and sub-interval
+	pooled []moments // the same, one a statement
+	steer  int64     // calls of transaction and session control
+	unread []moments // of statements whose text is not known: queries or not
+	hidden bool      // the role may not see all statements
+	undone int64     // savepoints rolled back: a statement failed, but its transaction may not have
+	// lateFailures are the arrivals that failed at the end of the load, when the server may not
+	// have published what was rolled back.
+	lateFailures int64
+	oldest       time.Duration // the longest that a statement had run when the judged time ended
 }
 
 // SessionUse is the most sessions that were seen at once in a state.

@@ -388,12 +388,12 @@ func (s *Summary) judgeDatabase(r *Result) {
 	}
 	r.Reason = fmt.Sprintf("%s: %s", q.Claim, q.Reason)
 	switch {
-	case q.N == 0:
-		r.Outcome = NoData
 	case q.Decision == DecisionMet:
 		r.Outcome = Met
 	case q.Decision == DecisionMissed:
 		r.Outcome = Missed
+	case q.N == 0:
+		r.Outcome = NoData
 	default:
 		r.Outcome = Unproven
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // lognormalQuantile is the q-quantile of a mixture of lognormal distributions, one for each
-// statement and sub-interval, weighted by its calls n, with its mean m and variance v:
+// statement, weighted by its calls n, with its mean m and variance v:
 //
 //	s² = ln(1 + v/m²),  mu = ln m - s²/2,  P(X > t) = 1 - Phi((ln t - mu)/s)
 //

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"arqload/analysis/observation"
 )
 
 // Claim is what a statement about the database's query times stands on.
@@ -120,7 +122,7 @@ func (d Database) prove(c *QueryClaim, q float64, limit time.Duration, inclusive
 	if inclusive {
 		t = math.Nextafter(t, math.Inf(1))
 	}
-	c.Estimate, c.EstimateOK = lognormalQuantile(d.work, q)
+	c.Estimate, c.EstimateOK = lognormalQuantile(d.pooled, q)
 	if len(d.doubts) > 0 {
 		return "nothing can be proved: " + strings.Join(d.doubts, "; ")
 	}
@@ -133,10 +135,10 @@ func (d Database) prove(c *QueryClaim, q float64, limit time.Duration, inclusive
 	both := append(append([]moments(nil), d.work...), d.unread...)
 	c.SlowLow, c.SlowHigh, c.Known = slowAtLeast(d.work, t), slowAtMost(both, t), true
 	c.Hidden = max(0, c.RunningLow-c.SlowHigh)
-	unseen, known := d.unseen(c)
+	unseen, known := d.unseen(c, limit)
 	permitted := allowed(q, c.N+c.Unseen)
 	ended := c.RunningOK || d.oldest < limit
-	if known && ended {
+	if known && ended && c.Unseen >= d.Counters.Rollbacks+d.undone { // each failed statement counts as slow, whatever the time
 		c.Upper, c.UpperOK = upperQuantile(both, permitted, c.Unseen)
 	}
 	why = c.words(q, limit, inclusive) + unseen
@@ -156,22 +158,31 @@ func (d Database) prove(c *QueryClaim, q float64, limit time.Duration, inclusive
 
 // unseen sets how many calls that are in no row may have been slow, and says why; known is
 // false where nothing tells.
-func (d Database) unseen(c *QueryClaim) (words string, known bool) {
+func (d Database) unseen(c *QueryClaim, limit time.Duration) (words string, known bool) {
 	failed := d.Counters.Rollbacks + d.undone
 	rolled := fmt.Sprintf("; %s rolled back (%d to a savepoint), whose failed statements are in no row", plural(uint64(failed), "transaction"), d.undone)
-	counted := d.Counters.OK && d.Counters.Partial == "" && d.Settings["pg_stat_statements.track_utility"] != "off"
-	switch {
-	case counted && (!c.RunningOK || failed <= c.RunningHigh):
-		if c.Unseen = failed; c.Unseen > 0 {
+	counted := d.Counters.OK && d.Counters.Partial == "" && d.utility()
+	if !counted && !c.RunningOK {
+		return "", false
+	}
+	if counted {
+		// What failed at the very end may not be published: what was seen running then, or
+		// where nobody looked, the arrivals that failed then.
+		late := d.lateFailures
+		if c.RunningOK {
+			late = d.Running.late(limit)
+		}
+		if c.Unseen = failed + late; failed > 0 {
 			words = rolled + ", and each counts as one slow call"
 		}
-	case c.RunningOK:
-		c.Unseen = c.RunningHigh
-		if counted {
+		if late > 0 {
+			words += fmt.Sprintf("; %d more at the end of the load may have failed, which the server does not publish at once", late)
+		}
+	}
+	if c.RunningOK && (!counted || c.Unseen > c.RunningHigh) {
+		if c.Unseen = c.RunningHigh; failed > 0 {
 			words = fmt.Sprintf("%s; of all calls at most %d were seen running that long, and count as slow", rolled, c.Unseen)
 		}
-	default:
-		return "", false
 	}
 	c.Unseen = max(c.Unseen, c.Hidden)
 	return words, true
@@ -204,13 +215,13 @@ func (d Database) bracket(c *QueryClaim, q float64, limit time.Duration, why str
 		hidden = fmt.Sprintf("; pg_stat_statements can account for at most %d of them: the rest is time that is not in pg_stat_statements, of statements that were canceled or failed, waited for a lock before execution, or committed", c.SlowHigh)
 	}
 	seen := fmt.Sprintf("by looking at the running statements every %s, between %d and %d calls took %s or longer%s%s",
-		pollEvery, c.RunningLow, c.RunningHigh, limit, waits, hidden)
+		observation.LookEvery, c.RunningLow, c.RunningHigh, limit, waits, hidden)
 	// All that can have run: a share is highest of the least, and lowest of the most.
-	most := c.N + d.steer + c.RunningLow + d.Counters.Rollbacks
+	most := c.N + d.steer + c.RunningLow + d.Counters.Rollbacks + d.undone
 	for _, m := range d.unread {
 		most += m.n
 	}
-	whole := d.StatementsOK && len(d.doubts) == 0 && d.Counters.OK && d.Counters.Partial == ""
+	whole := d.StatementsOK && len(d.doubts) == 0 && d.Counters.OK && d.Counters.Partial == "" && d.utility()
 	switch {
 	case whole && c.RunningLow > allowed(q, most):
 		c.Claim, c.Decision, c.UpperOK = ClaimBracketed, DecisionMissed, false
@@ -231,8 +242,8 @@ func (d Database) bracket(c *QueryClaim, q float64, limit time.Duration, why str
 	}
 }
 
-// pollEvery is how often the running statements are looked at, for the words.
-const pollEvery = 100 * time.Millisecond
+// utility says whether transaction control is counted too.
+func (d Database) utility() bool { return d.Settings["pg_stat_statements.track_utility"] != "off" }
 
 // words says what pg_stat_statements tells of the slow calls.
 func (c *QueryClaim) words(q float64, limit time.Duration, inclusive bool) string {
@@ -264,6 +275,9 @@ func (d Database) population() string {
 func (d Database) silent() string {
 	if len(d.unread) > 0 {
 		return "the texts of the statements could not be read, so that queries cannot be told from transaction control"
+	}
+	if d.hidden {
+		return "its statements are hidden from the collector's role (GRANT pg_read_all_stats)"
 	}
 	reason := "pg_stat_statements counted no query in the judged time"
 	if len(d.Partial) > 0 {

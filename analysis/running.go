@@ -25,6 +25,7 @@ type Running struct {
 
 	calls   []runningCall // those that touch the judged time
 	dropped int64
+	last    time.Duration // of the last look
 }
 
 // runningCall is one call: it began at an instant, took at least seen and less than under.
@@ -39,6 +40,7 @@ type runningCall struct {
 func (d *Database) running(all []taken[observation.Postgres], stretches []stretch) {
 	r := &d.Running
 	polled := Series{Name: "db.longest_running", Source: "postgres", Unit: scenarios.UnitSeconds}
+	failed := mishaps{what: "looks at the running statements failed"}
 	before := time.Duration(-1 << 62)
 	var lastAt time.Duration
 	for _, t := range all {
@@ -51,9 +53,12 @@ func (d *Database) running(all []taken[observation.Postgres], stretches []stretc
 		if touches {
 			r.Polls, r.Failed = r.Polls+a.Polls, r.Failed+a.Failed
 			r.Gap, r.Floor = max(r.Gap, a.Gap.Duration()), max(r.Floor, a.Floor.Duration())
+			if a.Polls == 0 {
+				r.Gap = max(r.Gap, t.at-before)
+			}
 			r.dropped += a.Dropped
-			if a.Error != "" {
-				d.gap("%s to look at the running statements failed before %s: %s", plural(uint64(a.Failed), "try"), duration(t.at), a.Error)
+			if a.Failed > 0 {
+				failed.add(t.at, int64(a.Failed), a.Error)
 			}
 		}
 		for _, c := range a.Calls {
@@ -70,6 +75,8 @@ func (d *Database) running(all []taken[observation.Postgres], stretches []stretc
 		}
 		before, lastAt = t.at, t.at
 	}
+	failed.say(d)
+	r.last = lastAt
 	d.Series = append(d.Series, polled)
 	switch end := stretches[len(stretches)-1].to; {
 	case r.Polls == 0:
@@ -100,6 +107,21 @@ func (r Running) bracket(t time.Duration) (low, high int64, ok bool) {
 		}
 	}
 	return low, high, r.OK && r.Gap < t && r.Floor <= t && r.dropped == 0
+}
+
+// unpublished is for how long after its end a transaction may be in no counter: a session
+// that is idle publishes after 10 s.
+const unpublished = 11 * time.Second
+
+// late counts the calls that can have taken t or longer and ended so shortly before the last
+// look that their rollback may be in no counter.
+func (r Running) late(t time.Duration) (n int64) {
+	for _, c := range r.calls {
+		if (c.under > t || c.under == 0) && (c.under == 0 || c.began+c.under > r.last-unpublished) {
+			n++
+		}
+	}
+	return n
 }
 
 // why says what keeps bracket from an answer.
@@ -142,124 +164,34 @@ type WaitCount struct {
 	Calls int
 }
 
-// LagUse is how far the named replica was behind in the judged time.
-type LagUse struct {
-	Asked  bool
-	Probes []Probe
-	Reason string // of lost probes
+// mishaps joins what went wrong in one sample after the other into a line for each reason.
+type mishaps struct {
+	what string
+	all  []mishap
 }
 
-// lag takes the probes that were begun in the judged time.
-func (d *Database) lag(all []taken[observation.Postgres], stretches []stretch) {
-	l := &d.Lag
-	s := Series{Name: "replication_lag", Source: "postgres", Unit: scenarios.UnitSeconds}
-	for _, t := range all {
-		if t.err != "" || t.data.Lag == nil {
-			continue
-		}
-		l.Asked = true
-		worst := -1.0
-		for _, p := range t.data.Lag.Probes {
-			probe := Probe{At: t.at - p.Ago.Duration(), Value: p.Lag.Duration(), Lost: p.Lost, Open: p.Open}
-			if !p.Lost {
-				worst = max(worst, probe.Value.Seconds())
-			}
-			if slices.ContainsFunc(stretches, func(s stretch) bool { return s.from <= probe.At && probe.At < s.to }) {
-				l.Probes = append(l.Probes, probe)
-			}
-		}
-		if worst >= 0 {
-			s.Points = append(s.Points, Point{At: t.at, Value: worst})
-		}
-		if t.data.Lag.Error != "" {
-			l.Reason = t.data.Lag.Error
-			if len(t.data.Lag.Probes) > 0 {
-				d.gap("the replica's lag: probes before %s were lost: %s", duration(t.at), t.data.Lag.Error)
-			}
-		}
-	}
-	if !l.Asked {
-		d.Measures["replication_lag"] = noMeasure("the plan does not name it: set system.postgres_replica")
-		return
-	}
-	d.Series = append(d.Series, s)
-	m := probed(l.Probes, stretches)
-	if m.Reason != "" && l.Reason != "" {
-		m.Reason += ": " + l.Reason
-	}
-	d.Measures["replication_lag"] = m
+type mishap struct {
+	from, to time.Duration
+	n        int64
+	reason   string
 }
 
-// probesPerS is how many probes a second collectors begin.
-const probesPerS = 10
-
-// probed makes the measure of probes.
-func probed(probes []Probe, stretches []stretch) Measure {
-	if len(probes) == 0 {
-		return noMeasure("no probe was begun in the judged time")
-	}
-	m := Measure{N: len(probes), Probes: probes}
-	var planned float64
-	for _, s := range stretches {
-		planned += probesPerS * (s.to - s.from).Seconds()
-	}
-	// The clock's ticks are not aligned with the judged time: one probe more or less.
-	if n := float64(len(probes)) + 1; n < 0.9*planned {
-		m.Partial = fmt.Sprintf("%.0f probes were planned and %d begun: the server that is asked first did not answer in time", planned, len(probes))
-	}
-	// A look that took long was not followed by those that it held up: nothing is known of them.
-	begun := slices.SortedFunc(slices.Values(probes), func(a, b Probe) int { return cmp.Compare(a.At, b.At) })
-	for i := 1; i < len(begun); i++ {
-		if !slices.ContainsFunc(stretches, func(s stretch) bool { return s.from <= begun[i-1].At && begun[i].At < s.to }) {
-			continue
-		}
-		for n := int((begun[i].At-begun[i-1].At)*probesPerS/time.Second) - 1; n > 0; n-- {
-			m.Probes = append(m.Probes, Probe{At: begun[i-1].At + time.Duration(n)*time.Second/probesPerS, Lost: true})
-		}
-	}
-	m.N = len(m.Probes)
-	return m
-}
-
-// Cost is what the collector itself took from the database in the judged time.
-type Cost struct {
-	OK         bool
-	Queries    int64
-	InDatabase time.Duration // executing and planning its statements, as pg_stat_statements counts it
-	Wall       time.Duration // from send to the last row, network included
-	Covered    time.Duration
-	OfAll      float64 // InDatabase by that of all statements, its own among them
-	OfTime     float64 // InDatabase by Covered: how much of one session it took
-}
-
-// cost takes the difference between the readings at the ends of the judged time.
-func (d *Database) cost(all []taken[observation.Postgres], stretches []stretch) {
-	some, at := good(all, func(p *observation.Postgres) bool { return p.StatementsRead })
-	var c Cost
-	for _, s := range stretches {
-		from, to, _, _, ok := s.bounds(at)
-		if !ok {
+func (m *mishaps) add(at time.Duration, n int64, reason string) {
+	for i := range m.all {
+		if m.all[i].reason == reason {
+			m.all[i].to, m.all[i].n = at, m.all[i].n+n
 			return
 		}
-		a, b := some[from].data.Own, some[to].data.Own
-		if b.InDatabase < a.InDatabase || sameServer(&some[from].data, &some[to].data) != "" {
-			return
+	}
+	m.all = append(m.all, mishap{at, at, n, reason})
+}
+
+func (m *mishaps) say(d *Database) {
+	for _, x := range m.all {
+		when := "before " + duration(x.to)
+		if x.from != x.to {
+			when = fmt.Sprintf("between the samples at %s and %s", duration(x.from), duration(x.to))
 		}
-		c.Queries += b.Queries - a.Queries
-		c.InDatabase += (b.InDatabase - a.InDatabase).Duration()
-		c.Wall += (b.Wall - a.Wall).Duration()
-		c.Covered += at[to] - at[from]
+		d.gap("%d %s %s: %s", x.n, m.what, when, x.reason)
 	}
-	if c.OK = c.Covered > 0; !c.OK {
-		return
-	}
-	total := c.InDatabase
-	for _, s := range d.Statements {
-		total += s.Total
-	}
-	if total > 0 {
-		c.OfAll = c.InDatabase.Seconds() / total.Seconds()
-	}
-	c.OfTime = c.InDatabase.Seconds() / c.Covered.Seconds()
-	d.Cost = c
 }

@@ -1,7 +1,6 @@
 package analysis
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -11,45 +10,7 @@ import (
 	"time"
 
 	"arqload/analysis/observation"
-	"arqload/scenarios"
 )
-
-// StatementUse is what one statement did in the judged time. The same statement of several
-// users is one.
-type StatementUse struct {
-	Query   string // text with its constants taken out; "queryid N" where no text was read
-	QueryID int64
-	Calls   int64
-	Rows    int64
-	Total   time.Duration
-	Mean    time.Duration
-	Stddev  time.Duration // population standard deviation
-	// Max is the longest call where MaxKnown; else only an upper bound on it: the longest
-	// call was before the judged time.
-	Max      time.Duration
-	MaxKnown bool
-	Share    float64 // of all statements' total time
-	// Control marks transaction and session control, which is no query and would only
-	// dilute the judged ones.
-	Control    bool
-	Blocks     StatementBlocks
-	PlanMean   time.Duration // of planning, where PlansOK: pg_stat_statements.track_planning is on
-	PlansOK    bool
-	PerArrival float64 // calls by the arrivals of the judged time; 0: none was judged
-	Incomplete bool    // its counters were reset or lost in the judged time: at least this much
-}
-
-// StatementBlocks is what a statement read and wrote: 8 KiB blocks, but for the WAL. The
-// times are 0 without track_io_timing.
-type StatementBlocks struct {
-	Hit, Read, Written, Temp, WALBytes int64
-	ReadTime, WriteTime                time.Duration
-}
-
-func (b *StatementBlocks) add(o StatementBlocks) {
-	b.Hit, b.Read, b.Written, b.Temp, b.WALBytes = b.Hit+o.Hit, b.Read+o.Read, b.Written+o.Written, b.Temp+o.Temp, b.WALBytes+o.WALBytes
-	b.ReadTime, b.WriteTime = b.ReadTime+o.ReadTime, b.WriteTime+o.WriteTime
-}
 
 // call is one statement between two readings.
 type call struct {
@@ -168,6 +129,7 @@ func (d *Database) statements(all []taken[observation.Postgres], stretches []str
 	}
 	d.doubts = append(d.doubts, d.Partial...)
 	d.Statements = use(calls, texts)
+	pooled := map[int64]*moments{}
 	for _, c := range calls {
 		text, k := classify(texts, c.key.QueryID)
 		if words := strings.Fields(strings.ToLower(text)); k == steers && len(words) > 1 && words[0] == "rollback" && words[1] == "to" {
@@ -176,11 +138,18 @@ func (d *Database) statements(all []taken[observation.Postgres], stretches []str
 		switch k {
 		case work:
 			d.work = append(d.work, c.moments)
+			if pooled[c.key.QueryID] == nil {
+				pooled[c.key.QueryID] = &moments{}
+			}
+			pooled[c.key.QueryID].add(c.moments)
 		case steers:
 			d.steer += c.n
 		case unknown:
 			d.unread = append(d.unread, c.moments)
 		}
+	}
+	for _, m := range pooled {
+		d.pooled = append(d.pooled, *m)
 	}
 	d.statementSeries(intervals, texts)
 }
@@ -196,72 +165,13 @@ func (d *Database) perArrival(sent uint64) {
 	}
 }
 
-// statementsFollowed is how many statements have a series of their own: those that took
-// most time.
-const statementsFollowed = 10
-
-// statementSeries makes series of all queries together and of the heaviest ones, from
-// reading to reading: how often each was called, and its mean time where it was.
-func (d *Database) statementSeries(intervals []interval, texts map[string]string) {
-	const source = "postgres"
-	calls := Series{Name: "db.statement_calls", Source: source, Unit: scenarios.UnitCount}
-	total := Series{Name: "db.statement_time", Source: source, Unit: scenarios.UnitSeconds}
-	own := map[int64]*[2]Series{}
-	for _, s := range d.Statements {
-		if len(own) < statementsFollowed && !s.Control {
-			own[s.QueryID] = &[2]Series{
-				{Name: "db.statement_calls", Of: s.Query, Source: source, Unit: scenarios.UnitCount},
-				{Name: "db.statement_mean", Of: s.Query, Source: source, Unit: scenarios.UnitSeconds},
-			}
-		}
-	}
-	for _, v := range intervals {
-		if v.void != "" || v.length == 0 {
-			continue
-		}
-		var all moments
-		by := map[int64]*moments{}
-		for _, c := range v.calls {
-			if _, k := classify(texts, c.key.QueryID); k == steers {
-				continue
-			}
-			all.add(c.moments)
-			if own[c.key.QueryID] == nil {
-				continue
-			}
-			if by[c.key.QueryID] == nil {
-				by[c.key.QueryID] = &moments{}
-			}
-			by[c.key.QueryID].add(c.moments)
-		}
-		at := Point{At: v.at, Length: v.length}
-		point := func(v float64) Point { at.Value = v; return at }
-		calls.Points = append(calls.Points, point(float64(all.n)))
-		total.Points = append(total.Points, point(float64(all.n)*all.mean))
-		for id, s := range own {
-			m := by[id]
-			if m == nil {
-				m = &moments{}
-			}
-			s[0].Points = append(s[0].Points, point(float64(m.n)))
-			if m.n > 0 { // a mean is no count: it is that of each instant of the interval
-				for second := time.Duration(0); second < v.length; second += time.Second {
-					s[1].Points = append(s[1].Points, Point{At: v.at + second, Value: m.mean})
-				}
-			}
-		}
-	}
-	d.Series = append(d.Series, calls, total)
-	for _, s := range d.Statements {
-		if pair := own[s.QueryID]; pair != nil {
-			d.Series = append(d.Series, pair[0], pair[1])
-		}
-	}
+// silentDatabase says that no query ran in the connected database, as far as can be seen.
+func (d *Database) silentDatabase() bool {
+	return d.StatementsOK && len(d.Partial) == 0 && !d.hidden && len(d.work) == 0 && len(d.unread) == 0
 }
 
 // compare subtracts a reading from the next. Neither a counter that went up nor a row that
-// is there proves that nothing was lost between them, hence the many conditions
-// (domain-facts 1.3).
+// is there proves that nothing was lost between them, hence the many conditions.
 func (v *interval) compare(before, now *observation.Postgres, rows map[observation.StatementKey]observation.Statement, at time.Duration) {
 	evictions := now.DeallocAfter - before.Dealloc
 	other := sameServer(before, now)
@@ -341,71 +251,6 @@ func classify(texts map[string]string, query int64) (string, kind) {
 		return text, steers
 	}
 	return text, work
-}
-
-// use sums calls by statement, the most time first.
-func use(calls []call, texts map[string]string) []StatementUse {
-	sums := map[int64]*StatementUse{}
-	parts := map[int64]*moments{}
-	plans := map[int64]int64{}
-	planTime := map[int64]float64{}
-	var total float64
-	for _, c := range calls {
-		s, m := sums[c.key.QueryID], parts[c.key.QueryID]
-		if s == nil {
-			s, m = &StatementUse{QueryID: c.key.QueryID}, &moments{}
-			sums[c.key.QueryID], parts[c.key.QueryID] = s, m
-		}
-		m.add(c.moments)
-		s.Calls, s.Rows = s.Calls+c.n, s.Rows+c.rows
-		s.Blocks.add(c.blocks)
-		plans[c.key.QueryID] += c.plans
-		planTime[c.key.QueryID] += c.planTime
-		s.Incomplete = s.Incomplete || !c.survived
-		total += c.mean * float64(c.n)
-	}
-	all := make([]StatementUse, 0, len(sums))
-	for id := range maps.Keys(sums) {
-		s, m := sums[id], parts[id]
-		var k kind
-		s.Query, k = classify(texts, id)
-		s.Control = k == steers
-		s.Mean, s.Stddev = seconds(m.mean), seconds(math.Sqrt(m.variance))
-		s.Total = seconds(m.mean * float64(m.n))
-		s.Max, s.MaxKnown = seconds(m.high), m.reached
-		if n := plans[id]; n > 0 {
-			s.PlanMean, s.PlansOK = seconds(planTime[id]/float64(n)), true
-		}
-		if total > 0 {
-			s.Share = m.mean * float64(m.n) / total
-		}
-		all = append(all, *s)
-	}
-	slices.SortFunc(all, func(a, b StatementUse) int {
-		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Query, b.Query), cmp.Compare(a.QueryID, b.QueryID))
-	})
-	return all
-}
-
-// add makes m the moments of both sets of calls (Chan, Golub and LeVeque 1979).
-func (m *moments) add(c moments) {
-	if m.n == 0 {
-		*m = c
-		return
-	}
-	n, mn, cn := float64(m.n+c.n), float64(m.n), float64(c.n)
-	d := c.mean - m.mean
-	m.variance = (m.variance*mn + c.variance*cn + d*d*mn*cn/n) / n
-	m.mean += d * cn / n
-	m.n += c.n
-	m.low = min(m.low, c.low)
-	// The longest call is known when the part that may hold it has reached its own bound.
-	switch {
-	case c.high > m.high:
-		m.high, m.reached = c.high, c.reached
-	case c.high == m.high:
-		m.reached = m.reached || c.reached
-	}
 }
 
 func seconds(s float64) time.Duration { return time.Duration(math.Round(s * 1e9)) }

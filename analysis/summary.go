@@ -163,8 +163,14 @@ func Summarize(run *observation.Run) *Summary {
 	s.Database, s.Cache, s.Self = SummarizeDatabase(run), SummarizeCache(run), SummarizeSelf(run)
 	s.Hosts, s.Application = SummarizeHosts(run), SummarizeApplication(run)
 	s.Database.perArrival(s.Total.Sent)
+	if s.Database.lateFailures = s.lateFailures(); s.Database.lateFailures > 0 {
+		s.Database.publishedLate()
+	}
 	if c := s.Database.Cost; c.OK && c.OfTime >= maxCost {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("watching PostgreSQL took %s of one session's time (%s of all statements' time): a part of what was measured is the measuring", percent(c.OfTime), percent(c.OfAll)))
+		s.Warnings = append(s.Warnings, fmt.Sprintf("watching PostgreSQL took %s of one session's time: a part of what was measured is the measuring", percent(c.OfTime)))
+	}
+	if s.Total.OK > 0 && s.Database.silentDatabase() {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("the database %q ran no statement while %s succeeded: is it the one that the system uses?", s.Database.Name, plural(s.Total.OK, "arrival")))
 	}
 	s.Measures = map[string]Measure{}
 	for _, m := range []map[string]Measure{s.Database.Measures, s.Cache.Measures, s.Hosts.Measures} {
@@ -206,6 +212,20 @@ func (s *Summary) addSecond(sec *observation.Second) {
 			}
 		}
 	}
+}
+
+// lateFailures counts the arrivals that failed so shortly before the end of the load that a
+// transaction rolled back for them may not be published by the database.
+func (s *Summary) lateFailures() int64 {
+	var n uint64
+	for i := len(s.Total.seconds) - 1; i >= 0; i-- {
+		sec := &s.Total.seconds[i]
+		if sec.start.Duration()+sec.length+unpublished <= s.Duration {
+			break
+		}
+		n += sec.tally.Failed - sec.tally.Errors[observation.Canceled]
+	}
+	return int64(n)
 }
 
 func (p *Population) add(sec *observation.Second, t *observation.Tally, requests, completed uint64) {

@@ -3,6 +3,7 @@ package reports
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"arqload/analysis"
@@ -23,12 +24,16 @@ type Database struct {
 	// Slow are the statements whose mean was over a second, as the acceptance document's 3.3
 	// lists them, the slowest first.
 	Slow     []SlowStatement `json:"slow_statements"`
+	SQL      SQL             `json:"sql"`
 	QueryP99 QueryClaim      `json:"query_p99"`
 	// Of pg_stat_database; null where its counters do not span the judged time.
 	Commits         *int64   `json:"commits"`
 	Rollbacks       *int64   `json:"rollbacks"`
 	BlocksHit       *int64   `json:"blocks_hit"`
 	BlocksRead      *int64   `json:"blocks_read"`
+	CommitsOwn      int64    `json:"commits_own_max"` // of the commits, so many may be the collector's own; 0: they are taken out
+	BlockReadS      *float64 `json:"block_read_s"`    // 0 without track_io_timing
+	BlockWriteS     *float64 `json:"block_write_s"`
 	BufferHitRatio  *float64 `json:"buffer_hit_ratio"` // of shared buffers: the rest may come from the system's cache
 	TempFiles       *int64   `json:"temp_files"`
 	TempBytes       *int64   `json:"temp_bytes"`
@@ -48,7 +53,8 @@ type Database struct {
 	Checkpoints *Checkpoints `json:"checkpoints"`
 	WAL         *WAL         `json:"wal"`
 	IO          *IO          `json:"io"`
-	Replicas    []Replica    `json:"replicas"` // as the primary saw them
+	StorageWhy  string       `json:"storage_partial"` // why checkpoints, WAL and I/O cover a part alone
+	Replicas    []Replica    `json:"replicas"`        // as the primary saw them
 	Lag         *ReplicaLag  `json:"replication_lag"`
 	Tables      []Table      `json:"tables"` // the largest, before and after the run
 
@@ -89,6 +95,29 @@ type SlowStatement struct {
 	Query string  `json:"query"`
 	Calls int64   `json:"calls"`
 	MeanS float64 `json:"mean_s"`
+}
+
+// SQL are the acceptance document's queries (3.3) in the form that works on this server, to
+// look again by hand: since boot or reset, where the report is of the judged time.
+type SQL struct {
+	SlowStatements string `json:"slow_statements"`
+	TableSizes     string `json:"table_sizes"`
+	Sessions       string `json:"sessions"`
+}
+
+// SQLFor writes them for a version of pg_stat_statements, whose columns were renamed in 1.8.
+func SQLFor(extension string) SQL {
+	mean := "mean_exec_time"
+	if minor, ok := strings.CutPrefix(extension, "1."); ok && len(minor) == 1 && minor < "8" {
+		mean = "mean_time"
+	}
+	return SQL{
+		SlowStatements: "SELECT query, calls, " + mean + " FROM pg_stat_statements WHERE " + mean + " > 1000 ORDER BY " + mean + " DESC LIMIT 10;",
+		TableSizes: "SELECT schemaname, relname, pg_size_pretty(pg_total_relation_size(relid)) FROM pg_stat_user_tables" +
+			" ORDER BY pg_total_relation_size(relid) DESC LIMIT 20;",
+		Sessions: "SELECT state, wait_event_type, wait_event, count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'" +
+			" GROUP BY 1, 2, 3 ORDER BY 4 DESC;",
+	}
 }
 
 // slowMean is the mean time from which the acceptance document's 3.3 lists a statement.
@@ -155,23 +184,23 @@ type Table struct {
 	Name           string `json:"name"`
 	BytesBefore    *int64 `json:"bytes_before"` // null: it was not among the largest
 	BytesAfter     int64  `json:"bytes_after"`
-	LiveRows       int64  `json:"live_rows"`
+	LiveRows       *int64 `json:"live_rows"` // from here on null where the counters were reset, or where it was not among the largest before
 	DeadRowsBefore *int64 `json:"dead_rows_before"`
-	DeadRows       int64  `json:"dead_rows"`
-	Inserted       int64  `json:"inserted"`
-	Updated        int64  `json:"updated"`
-	Deleted        int64  `json:"deleted"`
-	SeqScans       int64  `json:"seq_scans"`
-	IndexScans     int64  `json:"index_scans"`
-	Autovacuums    int64  `json:"autovacuums"`
+	DeadRows       *int64 `json:"dead_rows"`
+	Inserted       *int64 `json:"inserted"`
+	Updated        *int64 `json:"updated"`
+	Deleted        *int64 `json:"deleted"`
+	SeqScans       *int64 `json:"seq_scans"`
+	IndexScans     *int64 `json:"index_scans"`
+	Autovacuums    *int64 `json:"autovacuums"`
 }
 
 // Cost is what the collector itself took from the database.
 type Cost struct {
-	Queries      int64   `json:"queries"`
-	InDatabaseS  float64 `json:"in_database_s"`  // executing and planning, as pg_stat_statements counts it
-	ShareOfTime  float64 `json:"share_of_time"`  // of one session's time
-	ShareOfTotal float64 `json:"share_of_total"` // of all statements' time, its own among them
+	Queries      int64    `json:"queries"`
+	InDatabaseS  float64  `json:"in_database_s"`  // executing and planning, as pg_stat_statements counts it
+	ShareOfTime  float64  `json:"share_of_time"`  // of one session's time
+	ShareOfTotal *float64 `json:"share_of_total"` // of all statements' time, its own among them; null: no other statement is known
 }
 
 // QueryClaim is what is known of the 99th percentile of query times, or of the quantile
@@ -206,11 +235,12 @@ func database(s *analysis.Summary, objectives []scenarios.Objective) Database {
 		Sessions: map[string]int{}, ConnectionsMax: d.ConnectionsMax, MaxConnections: d.MaxConnections,
 		LocksMax: d.LocksMax, LongestLockS: d.LongestLock.Seconds(), OldestXactS: d.OldestXact.Seconds(),
 		CoveredS: d.Covered.Seconds(), SamplesFailed: d.Failed, SampleMeanS: d.SampleMean.Seconds(), SampleMaxS: d.SampleMax.Seconds(), Samples: d.Samples, Gaps: list(d.Gaps),
-		QueryP99: claim(d, objectives),
+		QueryP99: claim(d, objectives), SQL: SQLFor(d.Extension),
 	}
 	if c := d.Counters; c.OK {
 		out.Commits, out.Rollbacks, out.BlocksHit, out.BlocksRead = &c.Commits, &c.Rollbacks, &c.BlocksHit, &c.BlocksRead
 		out.TempFiles, out.TempBytes, out.Deadlocks, out.Conflicts = &c.TempFiles, &c.TempBytes, &c.Deadlocks, &c.Conflicts
+		out.CommitsOwn, out.BlockReadS, out.BlockWriteS = c.Own, ptr(c.ReadTime.Seconds()), ptr(c.WriteTime.Seconds())
 		if r, ok := c.HitRatio(); ok {
 			out.BufferHitRatio = &r
 		}
@@ -240,7 +270,10 @@ func database(s *analysis.Summary, objectives []scenarios.Objective) Database {
 		out.Lag = replicaLag(l)
 	}
 	if c := d.Cost; c.OK {
-		out.Cost = &Cost{Queries: c.Queries, InDatabaseS: c.InDatabase.Seconds(), ShareOfTime: c.OfTime, ShareOfTotal: c.OfAll}
+		out.Cost = &Cost{Queries: c.Queries, InDatabaseS: c.InDatabase.Seconds(), ShareOfTime: c.OfTime}
+		if c.OfAll >= 0 {
+			out.Cost.ShareOfTotal = &c.OfAll
+		}
 	}
 	return out
 }
@@ -262,6 +295,7 @@ func statement(x analysis.StatementUse) Statement {
 // background takes what the server did beside the statements, its replicas and tables.
 func (out *Database) background(d analysis.Database) {
 	b := d.Background
+	out.StorageWhy = b.Partial
 	if c := b.Checkpoints; c != nil {
 		out.Checkpoints = &Checkpoints{c.Timed, c.Requested, seconds(c.WriteTime), seconds(c.SyncTime), c.Buffers}
 	}
@@ -279,10 +313,14 @@ func (out *Database) background(d analysis.Database) {
 		out.Replicas = append(out.Replicas, x)
 	}
 	for _, t := range d.Tables {
-		x := Table{Name: t.Name, BytesAfter: t.After, LiveRows: t.LiveRows, DeadRows: t.DeadRows, Inserted: t.Inserted, Updated: t.Updated, Deleted: t.Deleted,
-			SeqScans: t.SeqScans, IndexScans: t.IndexScans, Autovacuums: t.Autovacuums}
+		x := Table{Name: t.Name, BytesAfter: t.After}
 		if !t.New {
-			x.BytesBefore, x.DeadRowsBefore = &t.Before, &t.DeadBefore
+			x.BytesBefore = &t.Before
+		}
+		if t.Known {
+			x.LiveRows, x.DeadRows, x.DeadRowsBefore = &t.LiveRows, &t.DeadRows, &t.DeadBefore
+			x.Inserted, x.Updated, x.Deleted = &t.Inserted, &t.Updated, &t.Deleted
+			x.SeqScans, x.IndexScans, x.Autovacuums = &t.SeqScans, &t.IndexScans, &t.Autovacuums
 		}
 		out.Tables = append(out.Tables, x)
 	}

@@ -21,14 +21,18 @@ func (t *text) database() {
 	t.heading(fmt.Sprintf("Database: PostgreSQL %s, %q", d.Version, d.Name))
 	t.queries(d.QueryP99)
 	if d.Commits != nil {
-		t.entry("work", "%d commits, %d rollbacks, %d deadlocks; %d blocks from shared buffers, %d read, %s of temporary files%s",
-			*d.Commits, *d.Rollbacks, *d.Deadlocks, *d.BlocksHit, *d.BlocksRead, bytes(*d.TempBytes), partly(d.CountersPartial))
+		own := ""
+		if d.CommitsOwn > 0 {
+			own = fmt.Sprintf(" (up to %d of them arqload's own)", d.CommitsOwn)
+		}
+		t.entry("work", "%d commits%s, %d rollbacks, %d deadlocks; %d blocks from shared buffers, %d read, %s of temporary files%s",
+			*d.Commits, own, *d.Rollbacks, *d.Deadlocks, *d.BlocksHit, *d.BlocksRead, bytes(*d.TempBytes), partly(d.CountersPartial))
 	} else {
 		t.entry("work", "not known: %s", d.CountersPartial)
 	}
 	used := ""
 	if d.UsedShareMax != nil {
-		used = fmt.Sprintf(", %.0f%% of what clients may have", 100**d.UsedShareMax)
+		used = fmt.Sprintf("; with arqload's own %.0f%% of what is not reserved", 100**d.UsedShareMax)
 	}
 	t.entry("sessions", "%d at most of %d%s%s", d.ConnectionsMax, d.MaxConnections, used, states(d.Sessions))
 	if w := waits(d.Waits); w != "" {
@@ -45,13 +49,24 @@ func (t *text) database() {
 		}
 		t.entry("replica", "%q %s, %s; %s", r.Name, r.State, r.SyncState, behind)
 	}
-	if l := d.Lag; l != nil {
+	switch l := d.Lag; {
+	case l == nil:
+	case l.MaxS == nil:
+		t.entry("lag", "not known: %s", l.Reason)
+	default:
 		t.entry("lag", "p50 %s, p99 %s, max %s of %d probes (%d lost): upper bounds, by the WAL position replayed", opt(l.P50S), opt(l.P99S), opt(l.MaxS), l.Probes, l.Lost)
 	}
-	t.entry("sampling", "%d samples (%d failed), %s each on average, %s at most; statements are counted between two of them, %s apart",
-		d.Samples, d.SamplesFailed, secs(d.SampleMeanS), secs(d.SampleMaxS), secs(d.CoveredS))
+	between := ""
+	if d.CoveredS > 0 {
+		between = fmt.Sprintf("; statements are counted between two of them, %s apart", secs(d.CoveredS))
+	}
+	t.entry("sampling", "%d samples (%d failed), %s each on average, %s at most%s", d.Samples, d.SamplesFailed, secs(d.SampleMeanS), secs(d.SampleMaxS), between)
 	if c := d.Cost; c != nil {
-		t.entry("", "it cost the database %s of %s: %.2g%% of one session's time, %.2g%% of all statements' time", secs(c.InDatabaseS), secs(d.CoveredS), 100*c.ShareOfTime, 100*c.ShareOfTotal)
+		ofAll := ""
+		if c.ShareOfTotal != nil {
+			ofAll = fmt.Sprintf(", %.2g%% of all statements' time", 100**c.ShareOfTotal)
+		}
+		t.entry("", "it cost the database %s of execution in %d queries: %.2g%% of one session's time%s", secs(c.InDatabaseS), c.Queries, 100*c.ShareOfTime, ofAll)
 	}
 	t.statements(d)
 	t.tables(d.Tables)
@@ -82,7 +97,7 @@ func (t *text) storage(d Database) {
 		parts = append(parts, fmt.Sprintf("relations: %d reads, %d writes, %d fsyncs", i.Reads, i.Writes, i.Fsyncs))
 	}
 	if len(parts) > 0 {
-		t.entry("storage", "%s", strings.Join(parts, "; "))
+		t.entry("storage", "%s%s", strings.Join(parts, "; "), partly(d.StorageWhy))
 	}
 }
 
@@ -114,6 +129,9 @@ func (t *text) statements(d Database) {
 		}
 		t.entry("slow", "mean %s in %d calls: %s", secs(s.MeanS), s.Calls, s.Query)
 	}
+	if len(d.Slow) > 0 {
+		t.entry("", "to look by hand: %s", d.SQL.SlowStatements)
+	}
 }
 
 // tablesShown is how many tables the terminal shows.
@@ -132,7 +150,11 @@ func (t *text) tables(all []Table) {
 		if x.BytesBefore != nil {
 			before = bytes(*x.BytesBefore)
 		}
-		tab.row(before, bytes(x.BytesAfter), fmt.Sprint(x.LiveRows), fmt.Sprint(x.DeadRows), fmt.Sprintf("+%d ~%d -%d", x.Inserted, x.Updated, x.Deleted), x.Name)
+		live, dead, changed := "?", "?", "?"
+		if x.Inserted != nil {
+			live, dead, changed = fmt.Sprint(*x.LiveRows), fmt.Sprint(*x.DeadRows), fmt.Sprintf("+%d ~%d -%d", *x.Inserted, *x.Updated, *x.Deleted)
+		}
+		tab.row(before, bytes(x.BytesAfter), live, dead, changed, x.Name)
 	}
 	tab.render()
 }

@@ -93,6 +93,8 @@ type DatabaseCounters struct {
 	TempBytes  int64     `json:"temp_bytes"`
 	Deadlocks  int64     `json:"deadlocks"`
 	Conflicts  int64     `json:"conflicts"`
+	ReadTime   Seconds   `json:"read_time_s"` // of blocks; 0 without track_io_timing
+	WriteTime  Seconds   `json:"write_time_s"`
 	StatsReset time.Time `json:"stats_reset"`
 }
 
@@ -205,12 +207,19 @@ type ActiveCall struct {
 	Wait    string  `json:"wait,omitempty"`    // what it waited for when last seen: Lock/relation
 }
 
+// LookEvery is how often the running statements are looked at, and a probe of a replica is
+// begun: what bounds can be had from them, and how many probes are to be expected.
+const LookEvery = 100 * time.Millisecond
+
 // ReplicaLag is what chasing the primary's WAL position on the replica has shown since the sample
 // before: each probe notes the position that the primary has flushed, and waits until the
 // replica has replayed it.
 type ReplicaLag struct {
-	Probes []LagProbe `json:"probes,omitempty"`
-	Error  string     `json:"error,omitempty"` // why probes were lost
+	Probes  []LagProbe `json:"probes,omitempty"`
+	Dropped int64      `json:"dropped,omitempty"` // probes over what is kept: nothing is known of them
+	Queries int64      `json:"queries"`           // asked of the replica, since it was opened
+	Wall    Seconds    `json:"wall_s"`            // that they took, network included
+	Error   string     `json:"error,omitempty"`   // why probes were lost
 }
 
 // LagProbe is one of them. Its clock is this tool's own.

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// pollEvery is how often the running statements are looked at: a limit of 500 ms is then
-	// five looks away.
-	pollEvery = 100 * time.Millisecond
+	pollEvery = observation.LookEvery
+	// pollAgain is how long after a connection that failed the next one is tried.
+	pollAgain = time.Second
 	// callFloor is from which time on a call is handed on.
 	callFloor = 2 * pollEvery
 	// callsKept bounds the calls of one sample: 2,000 sessions that each run slow statements.
@@ -67,9 +67,11 @@ func (w *watch) failed(err error) {
 // see takes a look.
 func (w *watch) see(l look) {
 	w.out.Polls++
-	gap := micros(l.after - w.last + clockTick)
-	if w.last == 0 {
-		gap = observation.Seconds(l.at.Sub(w.lastAt)) + micros(l.after-l.before+clockTick)
+	// By this clock too: before the first look there is no other, and it may be another server
+	// that answers now.
+	gap := observation.Seconds(l.at.Sub(w.lastAt)) + micros(l.after-l.before+clockTick)
+	if w.last > 0 {
+		gap = max(gap, micros(l.after-w.last+clockTick))
 	}
 	w.out.Gap = max(w.out.Gap, gap)
 	w.last, w.lastAt = l.before, l.at
@@ -86,7 +88,8 @@ func (w *watch) see(l look) {
 		still[pid] = c
 	}
 	for _, c := range w.running { // not seen any more
-		w.end(c, l, micros(l.after-c.began+clockTick).Duration())
+		// Another server's clock may be behind.
+		w.end(c, l, max(micros(l.after-c.began+clockTick).Duration(), c.seen+1))
 	}
 	w.running = still
 }

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	chaseEvery  = 5 * time.Millisecond // between two questions to the replica while a probe is open
-	probesKept  = 6000                 // open at a time: ten minutes of a replica that stands still
+	chaseEvery  = 5 * time.Millisecond // the least time between two questions to the replica
+	probesKept  = 6000                 // open, or ended and not taken: ten minutes
 	replaySQL   = mark + `select pg_is_in_recovery() as standby, pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::int8 as position) select standby, position from arqload`
 	identitySQL = mark + `select system_identifier from pg_control_system()) select system_identifier from arqload`
 )
@@ -27,10 +27,11 @@ type chase struct {
 	replica *link
 	wake    chan struct{} // a probe was added
 
-	mu     sync.Mutex
-	open   []pendingProbe // by position, which only grows
-	done   []endedProbe
-	reason string // why probes were lost
+	mu      sync.Mutex
+	open    []pendingProbe // by position, which only grows
+	done    []endedProbe
+	dropped int64
+	reason  string // why probes were lost
 }
 
 type pendingProbe struct {
@@ -69,7 +70,17 @@ func (c *chase) lost(at time.Time, err error) {
 }
 
 func (c *chase) lose(at time.Time, reason string) {
-	c.done, c.reason = append(c.done, endedProbe{at, observation.LagProbe{Lost: true}}), reason
+	c.end(endedProbe{at, observation.LagProbe{Lost: true}})
+	c.reason = reason
+}
+
+// end keeps a probe for the next sample, as far as there is room: samples may fail for long.
+func (c *chase) end(p endedProbe) {
+	if len(c.done) == probesKept {
+		c.dropped++
+		return
+	}
+	c.done = append(c.done, p)
 }
 
 // run asks the replica until ctx ends.
@@ -85,8 +96,10 @@ func (c *chase) run(ctx context.Context) {
 			if err := c.ask(ctx); err != nil && ctx.Err() == nil {
 				c.loseOpen(c.replica.where() + ": " + c.replica.explain(err).Error())
 			}
-			if c.waiting() > 0 {
-				sleep(ctx, chaseEvery)
+			if oldest := c.oldest(); oldest > 0 {
+				// A replica that stands still is not asked 200 times a second: what it is behind is
+				// known to a twentieth.
+				sleep(ctx, max(chaseEvery, oldest/20))
 			}
 		}
 	}
@@ -111,7 +124,7 @@ func (c *chase) ask(ctx context.Context) error {
 	n := 0
 	for n < len(c.open) && c.open[n].position <= *position {
 		p := c.open[n]
-		c.done = append(c.done, endedProbe{p.began, observation.LagProbe{Lag: observation.Seconds(now.Sub(p.began))}})
+		c.end(endedProbe{p.began, observation.LagProbe{Lag: observation.Seconds(now.Sub(p.began))}})
 		n++
 	}
 	c.open = c.open[n:]
@@ -122,6 +135,16 @@ func (c *chase) waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.open)
+}
+
+// oldest is the age of the oldest open probe; 0: none is open.
+func (c *chase) oldest() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.open) == 0 {
+		return 0
+	}
+	return time.Since(c.open[0].began)
 }
 
 // loseOpen gives up the open probes: while the replica did not answer, it may have caught up.
@@ -141,16 +164,17 @@ func (c *chase) take(now time.Time, final bool) *observation.ReplicaLag {
 	defer c.mu.Unlock()
 	if final {
 		for _, p := range c.open {
-			c.done = append(c.done, endedProbe{p.began, observation.LagProbe{Lag: observation.Seconds(now.Sub(p.began)), Open: true}})
+			c.end(endedProbe{p.began, observation.LagProbe{Lag: observation.Seconds(now.Sub(p.began)), Open: true}})
 		}
 		c.open = nil
 	}
-	l := &observation.ReplicaLag{Error: c.reason}
+	l := &observation.ReplicaLag{Error: c.reason, Dropped: c.dropped,
+		Queries: c.replica.cost.queries.Load(), Wall: observation.Seconds(c.replica.cost.nanos.Load())}
 	for _, p := range c.done {
 		p.Ago = observation.Seconds(now.Sub(p.began))
 		l.Probes = append(l.Probes, p.LagProbe)
 	}
-	c.done, c.reason = nil, ""
+	c.done, c.dropped, c.reason = nil, 0, ""
 	return l
 }
 

@@ -252,7 +252,8 @@ func (c *Collector) read(ctx context.Context, at collectors.Tick, s *observation
 	if at.Seq == 0 || at.Final {
 		c.tables(ctx, s)
 	}
-	if at.Final && c.statementsErr == nil {
+	// Once at the end, and before it at each edge in case there is no end.
+	if (at.Final || at.Edge != "") && c.statementsErr == nil {
 		texts, err := c.texts(ctx)
 		if err != nil {
 			s.TextsError = c.main.explain(err).Error()
@@ -304,7 +305,8 @@ func (c *Collector) startPolling() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop, c.watch.lastAt = stop, time.Now()
-	c.polling.Go(func() { c.poll(ctx) })
+	l := c.main.again()
+	c.polling.Go(func() { c.poll(ctx, l, c.facts.flush) })
 	if c.chase != nil {
 		c.polling.Go(func() { c.chase.run(ctx) })
 	}
@@ -312,15 +314,14 @@ func (c *Collector) startPolling() {
 
 // poll looks at fixed instants on a connection of its own. One that passes while a look
 // takes long is left out: the gap says so.
-func (c *Collector) poll(ctx context.Context) {
-	l := c.main.again()
+func (c *Collector) poll(ctx context.Context, l *link, flush bool) {
 	defer l.disconnect()
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
-	flush := c.facts.flush // the first sample has not been taken: nobody writes facts
 	for n := 0; ; n++ {
 		began := time.Now()
 		_, err := l.connect(ctx)
+		refused := err != nil
 		var k look
 		if err == nil {
 			k, err = l.look(ctx, c.pollSQL)
@@ -348,6 +349,9 @@ func (c *Collector) poll(ctx context.Context) {
 			} else {
 				c.chase.begin(k.at, k.position)
 			}
+		}
+		if refused { // the server may have no connection left: a guest does not knock ten times a second
+			sleep(ctx, pollAgain)
 		}
 		select {
 		case <-ticker.C:

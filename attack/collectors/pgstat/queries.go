@@ -40,7 +40,7 @@ select current_setting('server_version_num')::int, pg_postmaster_start_time(),
 	// later): else it may keep the count of our transactions to itself for as long as it likes.
 	flushSQL = mark + `select pg_stat_force_next_flush() as flushed) select count(flushed) from arqload`
 
-	databaseSQL = mark + `select xact_commit, xact_rollback, blks_hit, blks_read, temp_files, temp_bytes, deadlocks, conflicts, stats_reset
+	databaseSQL = mark + `select xact_commit, xact_rollback, blks_hit, blks_read, temp_files, temp_bytes, deadlocks, conflicts, blk_read_time, blk_write_time, stats_reset
  from pg_stat_database where datname = current_database())
 select clock_timestamp(), pg_postmaster_start_time(), pg_is_in_recovery(), coalesce(host(inet_server_addr()), ''), arqload.* from arqload`
 

@@ -33,9 +33,11 @@ func (c *Collector) sessions(ctx context.Context, s *observation.Postgres) error
 func (c *Collector) database(ctx context.Context, s *observation.Postgres) error {
 	return c.main.query(ctx, queryWithin, databaseSQL, func(r pgx.Rows) error {
 		var reset *time.Time
+		var read, write float64
 		d := &s.Database
 		err := r.Scan(&s.Clock, &s.Postmaster, &s.InRecovery, &s.Address, &d.Commits, &d.Rollbacks, &d.BlocksHit, &d.BlocksRead,
-			&d.TempFiles, &d.TempBytes, &d.Deadlocks, &d.Conflicts, &reset)
+			&d.TempFiles, &d.TempBytes, &d.Deadlocks, &d.Conflicts, &read, &write, &reset)
+		d.ReadTime, d.WriteTime = seconds(read/1000), seconds(write/1000)
 		d.StatsReset = since(reset)
 		return err
 	})
