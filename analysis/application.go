@@ -41,6 +41,7 @@ type EndpointUse struct {
 	OpenFilesMax  *float64
 	GoroutinesMax *float64
 	Restarts      int // in the judged time
+	Answers       int // in the judged time
 }
 
 // appSeries is one series of one endpoint.
@@ -155,7 +156,9 @@ func (a *Application) endpoint(url string, all []taken[observation.Endpoint], st
 	a.Gaps = append(a.Gaps, l.gaps...)
 	found := l.found()
 	a.metrics = append(a.metrics, found...)
-	a.Endpoints = append(a.Endpoints, useOf(url, found, l.restarts, stretches))
+	use := useOf(url, found, l.restarts, stretches)
+	use.Answers = countJudged(stretches, at)
+	a.Endpoints = append(a.Endpoints, use)
 }
 
 // useOf takes the standard metrics of a process.

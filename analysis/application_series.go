@@ -130,6 +130,11 @@ func (l *life) found() []appSeries {
 				s.partial = append(s.partial, l.url+": "+w)
 			}
 		}
+		if !s.counter { // a counter goes on at the next sample
+			for _, w := range s.unseen(l.stretches) {
+				s.partial = append(s.partial, l.url+": "+w)
+			}
+		}
 		out = append(out, *s)
 	}
 	return out

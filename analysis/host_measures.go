@@ -119,10 +119,10 @@ func (m *hostMeasures) cpu(use *HostUse, some []taken[observation.Host], restart
 		m.missing(&m.cpuPartial, use.Name, uncovered(m.stretches, at)...)
 	}
 	m.cpuBusy, m.cpuAll = append(m.cpuBusy, busy), append(m.cpuAll, all)
-	use.CPUMean, use.CPUMax = meanAndMost(m.stretches, busy, all)
+	use.CPUMean, use.CPUMax = shares(m.stretches, busy, all)
 }
 
-// meanAndMost is the share of parts in wholes over the judged intervals, and that of the
+// meanAndMost is the ratio of parts to wholes over the judged intervals, and that of the
 // interval in which it is highest.
 func meanAndMost(stretches []stretch, parts, wholes Series) (mean, most *float64) {
 	var part, whole float64
@@ -136,6 +136,15 @@ func meanAndMost(stretches []stretch, parts, wholes Series) (mean, most *float64
 		return nil, nil
 	}
 	return ptr(part / whole), ptr(highest)
+}
+
+// shares are meanAndMost of what cannot be more than the whole. A little more may be read:
+// counters are rounded, and a disk's is not of the instant of the sample.
+func shares(stretches []stretch, parts, wholes Series) (mean, most *float64) {
+	if mean, most = meanAndMost(stretches, parts, wholes); mean != nil {
+		*mean, *most = min(1, *mean), min(1, *most)
+	}
+	return mean, most
 }
 
 func (m *hostMeasures) memories(use *HostUse, all []taken[observation.Host]) {
@@ -220,7 +229,7 @@ func (m *hostMeasures) disk(use *HostUse, name string, some []taken[observation.
 	}
 	m.missing(&m.diskPartial, of, uncovered(m.stretches, at)...)
 	m.diskBusy, m.diskAll, m.diskBytes = append(m.diskBusy, busy), append(m.diskAll, all), append(m.diskBytes, moved)
-	if mean, most := meanAndMost(m.stretches, busy, all); mean != nil {
+	if mean, most := shares(m.stretches, busy, all); mean != nil {
 		readPerS, _ := meanAndMost(m.stretches, read, all)
 		writtenPerS, _ := meanAndMost(m.stretches, written, all)
 		use.Disks = append(use.Disks, DiskUse{Name: name, ReadPerS: *readPerS, WrittenPerS: *writtenPerS, BusyMean: *mean, BusyMax: *most})
@@ -249,21 +258,21 @@ func (m *hostMeasures) measures(why string) map[string]Measure {
 // series are what was seen over the whole run. A share of an interval stands at its begin.
 func (m *hostMeasures) series() []Series {
 	var out []Series
-	shares := func(name string, parts, wholes []Series) {
+	ratios := func(name string, parts, wholes []Series) {
 		for i, s := range parts {
 			share := Series{Name: name, Of: s.Of, Source: "host", Unit: unitOf(name)}
 			for j, p := range s.Points {
-				share.Points = append(share.Points, Point{At: p.At, Value: p.Value / wholes[i].Points[j].Value})
+				share.Points = append(share.Points, Point{At: p.At, Value: min(1, p.Value/wholes[i].Points[j].Value)})
 			}
 			out = append(out, share)
 		}
 	}
-	shares("host.cpu_share", m.cpuBusy, m.cpuAll)
+	ratios("host.cpu_share", m.cpuBusy, m.cpuAll)
 	for _, s := range m.memory {
 		s.Source, s.Unit = "host", unitOf(s.Name)
 		out = append(out, s)
 	}
-	shares("host.disk_busy_share", m.diskBusy, m.diskAll)
+	ratios("host.disk_busy_share", m.diskBusy, m.diskAll)
 	for _, s := range m.diskBytes {
 		s.Name, s.Source, s.Unit = "host.disk_bytes", "host", "bytes"
 		out = append(out, s)

@@ -219,3 +219,30 @@ func TestHostsThatWereNotAskedOrNotOpenedSayWhy(t *testing.T) {
 		t.Errorf("%s: %s; want no data for the reason of the opening", r.Outcome, r.Reason)
 	}
 }
+
+// Counters are rounded, and iowait may go back: a machine whose CPUs are always busy may
+// seem busy for 3 ns longer than there is time.
+func TestAHostIsNotBusierThanAllOfItsTime(t *testing.T) {
+	s := Summarize(hosts(t, func(sec int, h *observation.Hosts) error {
+		b := &h.Hosts[1]
+		b.CPUBusy = b.CPUAll + observation.Seconds(3*(sec+2))
+		b.Disks[0].Busy = observation.Seconds(float64(sec+100) * 1.001e9)
+		return nil
+	}))
+	b := s.Hosts.Hosts[1]
+	if !nearly(b.CPUMean, 1) || !nearly(b.CPUMax, 1) || *b.CPUMax > 1 || b.Disks[0].BusyMean > 1 || b.Disks[0].BusyMax > 1 || len(s.Hosts.Gaps) > 0 {
+		t.Errorf("b = %+v, gaps %q; want 100%% and no gap", b, s.Hosts.Gaps)
+	}
+	for _, x := range s.Hosts.Series {
+		for _, p := range x.Points {
+			if x.Unit == scenarios.UnitShare && p.Value > 1 {
+				t.Fatalf("%s is %v at %v", x.Label(), p.Value, p.At)
+			}
+		}
+	}
+	for text, want := range map[string]Outcome{"host.cpu_share <= 100%": Met, "host.cpu_share < 100%": Missed, "host.disk_busy_share <= 100%": Met} {
+		if r := judged(t, s, text); r.Outcome != want || *r.Observed > 1 {
+			t.Errorf("%s: %s, %s; want %s", text, r.Outcome, r.Reason, want)
+		}
+	}
+}

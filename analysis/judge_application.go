@@ -50,13 +50,31 @@ func (s *Summary) judgeApplication(r *Result) {
 		}
 	}
 	if len(all) == 0 {
-		r.Reason = "no endpoint told a series that matches it in the judged time; a run keeps only what its own plan names"
+		r.Reason = a.nothing()
 		if len(partial) > 0 {
 			r.Reason += "; " + strings.Join(partial, "; ")
 		}
 		return
 	}
 	a.verdict(r, all, slices.Compact(partial))
+}
+
+// nothing says why no series matched.
+func (a *Application) nothing() string {
+	var answered []string
+	for _, e := range a.Endpoints {
+		if e.Answers > 0 {
+			answered = append(answered, e.URL)
+		}
+	}
+	if len(answered) == 0 {
+		return "no endpoint answered in the judged time"
+	}
+	has := "has"
+	if len(answered) > 1 {
+		has = "have"
+	}
+	return fmt.Sprintf("%s answered in the judged time and %s no series that matches it (a counter is often made at its first use, and a run keeps only what its own plan names)", some(answered), has)
 }
 
 // unusable says why nothing can be said of a selector whatever was sampled.
@@ -75,10 +93,19 @@ func (a *Application) unusable(s scenarios.Selector) string {
 
 // appValue is what one series is held to.
 type appValue struct {
-	series *appSeries
-	value  float64
-	where  string
-	n      int
+	series  *appSeries
+	value   float64
+	where   string
+	n       int
+	outside bool // of the limit, whatever is missing
+}
+
+// worse orders values by how much they speak against an objective.
+func (v *appValue) worse(o scenarios.Objective, than *appValue) bool {
+	if v.outside != than.outside {
+		return v.outside
+	}
+	return badness(o, v.value) > badness(o, than.value)
 }
 
 // valueOf is a counter's increase, or the sample of a gauge that is worst for the objective.
@@ -87,6 +114,7 @@ func valueOf(o scenarios.Objective, m *appSeries, stretches []stretch) (appValue
 	if m.counter {
 		sum := counted(stretches, "", m.Series)
 		v.value, v.n = sum.Value, sum.N
+		_, v.outside = within(o, v.value, orMore(v.value, len(m.partial) > 0))
 		return v, sum.Reason == ""
 	}
 	for _, p := range m.judged(stretches) {
@@ -95,6 +123,7 @@ func valueOf(o scenarios.Objective, m *appSeries, stretches []stretch) (appValue
 			v.value, v.where = p.Value, " at "+duration(p.At)
 		}
 	}
+	_, v.outside = within(o, v.value, v.value)
 	return v, v.n > 0
 }
 
@@ -116,7 +145,7 @@ func (a *Application) verdict(r *Result, all []appValue, partial []string) {
 	worst := all[0]
 	for _, v := range all {
 		r.Samples += uint64(v.n)
-		if badness(o, v.value) > badness(o, worst.value) {
+		if v.worse(o, &worst) {
 			worst = v
 		}
 	}
@@ -140,9 +169,8 @@ func (a *Application) verdict(r *Result, all []appValue, partial []string) {
 	if len(all) > 1 {
 		what += fmt.Sprintf(" (the worst of %d series)", len(all))
 	}
-	_, outside := within(o, worst.value, worst.value)
 	switch {
-	case outside:
+	case worst.outside:
 		r.Outcome = Missed
 	case len(partial) > 0:
 		r.Outcome = Unproven

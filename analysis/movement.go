@@ -95,6 +95,9 @@ func move(run *observation.Run, series []Series) Movement {
 		m.P95 = spread(latency)
 	}
 	switch {
+	case m.Seconds == 0 && w.succeeded():
+		m.Reason = "the record does not hold the response times of its seconds (made by an earlier version)"
+		return m
 	case m.Seconds < minSeconds:
 		m.Reason = fmt.Sprintf("too short: the response times of %s are known, and %d are the least that can be compared", plural(uint64(m.Seconds), "whole judged second"), minSeconds)
 		return m

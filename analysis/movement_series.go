@@ -123,6 +123,11 @@ func (w *axis) p95() line {
 	return v
 }
 
+// succeeded says whether a second has successes, and so had response times.
+func (w *axis) succeeded() bool {
+	return slices.ContainsFunc(w.index, func(i int) bool { return i >= 0 && w.run.Seconds[i].OK > 0 })
+}
+
 // at is the begin of the n-th second that has a value.
 func (w *axis) at(v line, n int) time.Duration {
 	for i, x := range v {

@@ -321,3 +321,17 @@ func TestNothingIsComparedAcrossAGap(t *testing.T) {
 		t.Errorf("the change is %+v, want at 130 s", m.Change)
 	}
 }
+
+// A record of before the seconds had response times has successes in them.
+func TestARecordWithoutResponseTimesDoesNotCallTheRunShort(t *testing.T) {
+	run := lived(make([]float64, 30))
+	if m := move(run, nil); !strings.HasPrefix(m.Reason, "too short: the response times of 0 whole judged seconds") {
+		t.Errorf("no success at all: %q", m.Reason)
+	}
+	for i := range run.Seconds {
+		run.Seconds[i].OK = 100
+	}
+	if m, want := move(run, nil), "the record does not hold the response times of its seconds (made by an earlier version)"; m.Reason != want {
+		t.Errorf("%q, want %q", m.Reason, want)
+	}
+}

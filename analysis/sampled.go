@@ -44,21 +44,23 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 		r.Low, r.High = m.Low, m.High
 		what = fmt.Sprintf("%s on the average of %s, with %g%% confidence between %s and %s", what, plural(r.Samples, "interval"), Confidence*100, r.value(low), r.value(high))
 	case scenarios.RuleSum:
+		high = orMore(m.Value, m.Partial != "")
 		what += " counted in the judged time"
 	default:
+		high = orMore(m.Value, m.Partial != "")
 		what = fmt.Sprintf("%s at most in %s; what was between them is not known", what, plural(r.Samples, "sample"))
-		if o.Op == scenarios.Greater || o.Op == scenarios.GreaterEqual {
-			what = fmt.Sprintf("%s at least in %s; what was between them is not known", r.value(m.Value), plural(r.Samples, "sample"))
-		}
 	}
 	if m.Where != "" {
 		what += " (" + m.Where + ")"
 	}
 	inside, outside := within(o, low, high)
+	if rule == scenarios.RuleMean && o.Op == scenarios.Less && o.Limit == 1 {
+		inside = m.Value < 1 // whatever its bound is: some of it was free
+	}
 	switch {
 	case outside:
 		r.Outcome = Missed
-	case inside && m.Partial != "":
+	case m.Partial != "":
 		r.Outcome = Unproven
 		what += ", as far as it is known: " + m.Partial
 	case inside:
@@ -67,6 +69,15 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 		r.Outcome = Unproven
 	}
 	r.Reason = fmt.Sprintf("%s; demanded is %s %s", what, o.Op, r.value(o.Limit))
+}
+
+// orMore is the upper end of what a sum or a highest sample can be: where a part is missing
+// it may be anything that is not less.
+func orMore(v float64, partial bool) float64 {
+	if partial {
+		return math.Inf(1)
+	}
+	return v
 }
 
 // within says whether all of [low, high] satisfies an objective, or none of it.

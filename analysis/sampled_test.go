@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +154,124 @@ func TestAFailoverIsAGapInEverything(t *testing.T) {
 		}
 		if s.Database.Counters.Commits != 180 {
 			t.Errorf("%s: %d commits, want 180: all but those of one second", name, s.Database.Counters.Commits)
+		}
+	}
+}
+
+// Intervals of 20%, 100% and 100%: the upper bound of their mean lies beyond 100%, where no
+// share is.
+func TestNoBoundOfAShareIsMoreThanAll(t *testing.T) {
+	var part, all Series
+	for i, v := range []float64{0.2, 1, 1} {
+		p := Point{At: time.Duration(10+i) * time.Second, Length: time.Second, Value: v}
+		part.Points = append(part.Points, p)
+		p.Value = 1
+		all.Points = append(all.Points, p)
+	}
+	m := averaged([]stretch{{from: 10 * time.Second, to: 13 * time.Second}}, "", false, []Series{part}, []Series{all})
+	if !nearly(&m.Value, 2.2/3) || !nearly(m.High, 1) || *m.Low > m.Value {
+		t.Fatalf("%v between %v and %v, want 73.3%% and at most 100%%", m.Value, *m.Low, *m.High)
+	}
+	for text, want := range map[string]Outcome{"host.cpu_share < 100%": Met, "host.cpu_share <= 100%": Met, "host.cpu_share < 90%": Unproven} {
+		s := &Summary{Measures: map[string]Measure{"host.cpu_share": m}}
+		if r := judgeText(t, s, text); r.Outcome != want || *r.High > 1 {
+			t.Errorf("%s: %s (%s), want %s", text, r.Outcome, r.Reason, want)
+		}
+	}
+	full := Measure{Value: 1, N: 3, Low: ptr(1), High: ptr(1)}
+	if r := judgeText(t, &Summary{Measures: map[string]Measure{"host.cpu_share": full}}, "host.cpu_share < 100%"); r.Outcome != Missed {
+		t.Errorf("100%% of it: %s (%s), want missed", r.Outcome, r.Reason)
+	}
+}
+
+// without leaves out a collector's samples between two seconds, as a sampler does whose
+// sample before them took long.
+func without(run *observation.Run, collector string, from, to float64) *observation.Run {
+	run.Samples = slices.DeleteFunc(run.Samples, func(s observation.Sample) bool {
+		return s.Collector == collector && s.At > at(from) && s.At < at(to)
+	})
+	return run
+}
+
+// Of 10 s to 20 s there are no samples between 12.01 s and 18.01 s: what was seen in the
+// others says nothing of the 6 s.
+func TestSkippedSamplesShowThatALimitIsMissedAlone(t *testing.T) {
+	run := without(postgres(t, runOf(), func(_ int, p *observation.Postgres) error {
+		p.Clients, p.Reserved = 40, 3
+		return nil
+	}), "pgstat", 12, 18)
+	d := SummarizeDatabase(run)
+	s := &Summary{Database: d, Measures: d.Measures}
+	for text, want := range map[string]Outcome{"db.connections.used_share < 80%": Unproven, "db.connections.used_share < 40%": Missed, "db.connections.active == 20": Unproven} {
+		r := judgeText(t, s, text)
+		if r.Outcome != want || want == Unproven && !strings.Contains(r.Reason, "no sample from 12s to 18s") {
+			t.Errorf("%s: %s (%s), want %s and that there is no sample from 12s to 18s", text, r.Outcome, r.Reason, want)
+		}
+	}
+	// The interval from 9 s to 14 s is not of the judged time, which began within it.
+	d = SummarizeDatabase(without(postgres(t, runOf(), nil), "pgstat", 9, 14))
+	if r := judgeText(t, &Summary{Measures: d.Measures}, "db.buffer_hit_ratio > 99%"); r.Outcome != Unproven || !strings.Contains(r.Reason, "no sample from 10s to 14s") {
+		t.Errorf("%s (%s), want unproven because of 4 s", r.Outcome, r.Reason)
+	}
+	h := Summarize(without(hosts(t, nil), "hosts", 12, 18))
+	if r := judgeText(t, h, "host.memory_share < 80%"); r.Outcome != Unproven || !strings.Contains(r.Reason, "no sample from 12s to 18s;") {
+		t.Errorf("%s (%s), want unproven because of all hosts", r.Outcome, r.Reason)
+	}
+	a := Summarize(without(application(t, nil), "appmetrics", 12, 18))
+	if r := judgeText(t, a, `metric("process_resident_memory_bytes") < 512MiB`); r.Outcome != Unproven || !strings.Contains(r.Reason, one+": no sample from 12s to 18s") {
+		t.Errorf("%s (%s), want unproven because of both endpoints", r.Outcome, r.Reason)
+	}
+	if r := judgeText(t, a, `metric("http_requests_total") == 100`); r.Outcome != Met {
+		t.Errorf("%s (%s), want met: a counter goes on", r.Outcome, r.Reason)
+	}
+}
+
+func TestWhereNothingWasSeenOfASeries(t *testing.T) {
+	points := func(seconds ...float64) (s Series) {
+		for _, at := range seconds {
+			s.Points = append(s.Points, Point{At: time.Duration(at * 1e9)})
+		}
+		return s
+	}
+	of := func(name string, s Series) Series { s.Of = name; return s }
+	two := []stretch{{from: 10 * time.Second, to: 14 * time.Second}, {from: 20 * time.Second, to: 21 * time.Second}}
+	for name, c := range map[string]struct {
+		series []Series
+		want   string
+	}{
+		"each second":      {[]Series{points(10, 11, 12, 13, 14, 20, 21)}, ""},
+		"2.5 s apart":      {[]Series{points(10, 12.5, 14, 20.5)}, ""},
+		"more":             {[]Series{points(10, 12.6, 14, 20.5)}, "no sample from 10s to 12.6s"},
+		"the end":          {[]Series{points(10, 11, 20)}, "no sample from 11s to 14s"},
+		"a whole stretch":  {[]Series{points(10, 12, 14)}, "no sample from 20s to 21s"},
+		"of one of two":    {[]Series{of("a", points(10, 12, 14, 20)), of("b", points(10, 14, 20))}, "no sample from 10s to 14s of b"},
+		"of both":          {[]Series{of("a", points(10, 14, 20)), of("b", points(10, 14, 20))}, "no sample from 10s to 14s"},
+		"one without any":  {[]Series{points(10, 12, 14, 20), points(1, 2)}, ""},
+		"between the two ": {[]Series{points(10, 12, 14, 14.2, 19.8, 21)}, ""},
+	} {
+		if got := unseen(two, c.series); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// Of "== 5" three were counted and a part was lost: they may be five. Six cannot be.
+func TestAPartOfACountMayStillBecomeTheLimit(t *testing.T) {
+	for _, c := range []struct {
+		value   float64
+		partial string
+		text    string
+		want    Outcome
+	}{
+		{3, "planted", "db.deadlocks == 5", Unproven}, {5, "planted", "db.deadlocks == 5", Unproven}, {6, "planted", "db.deadlocks == 5", Missed},
+		{3, "", "db.deadlocks == 5", Missed}, {5, "", "db.deadlocks == 5", Met},
+		{3, "planted", "db.deadlocks < 5", Unproven}, {5, "planted", "db.deadlocks < 5", Missed},
+		{3, "planted", "db.connections.active == 5", Unproven}, {6, "planted", "db.connections.active == 5", Missed},
+	} {
+		m := Measure{Value: c.value, N: 3, Partial: c.partial}
+		s := &Summary{Measures: map[string]Measure{"db.deadlocks": m, "db.connections.active": m}}
+		if r := judgeText(t, s, c.text); r.Outcome != c.want || c.want == Unproven && !strings.Contains(r.Reason, "as far as it is known: planted") {
+			t.Errorf("%v, partial %q, %s: %s (%s), want %s", c.value, c.partial, c.text, r.Outcome, r.Reason, c.want)
 		}
 	}
 }

@@ -2,8 +2,10 @@ package analysis
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"arqload/scenarios"
@@ -59,7 +61,7 @@ type Measure struct {
 	// a limit is missed, but not that it is met. Empty: it is whole.
 	Partial string
 	Value   float64
-	Where   string // of a highest or lowest sample, or the worst of several means: node and instant
+	Where   string // of a highest sample, or the worst of several means: node and instant
 	N       int    // samples, intervals or probes
 	// Low and High are one-sided bounds at Confidence of a mean; nil: not of this rule, or
 	// too few intervals.
@@ -91,19 +93,14 @@ func noMeasures(field, reason string) map[string]Measure {
 }
 
 // highest is the rule of RuleMax over the judged points of some series. partial says what
-// is missing in them.
+// is missing in them, beside what [unseen] finds.
 func highest(stretches []stretch, partial string, series ...Series) Measure {
-	return extreme(1, stretches, partial, series)
-}
-
-// extreme takes the highest (sign 1) or lowest (-1) point.
-func extreme(sign float64, stretches []stretch, partial string, series []Series) Measure {
-	m := Measure{Partial: partial, Value: math.Inf(-1)}
+	m := Measure{Value: math.Inf(-1)}
 	for _, s := range series {
 		for _, p := range s.judged(stretches) {
 			m.N++
-			if v := sign * p.Value; v > m.Value {
-				m.Value, m.Where = v, "at "+duration(p.At)
+			if p.Value > m.Value {
+				m.Value, m.Where = p.Value, "at "+duration(p.At)
 				if s.Of != "" {
 					m.Where = s.Of + " " + m.Where
 				}
@@ -113,8 +110,51 @@ func extreme(sign float64, stretches []stretch, partial string, series []Series)
 	if m.N == 0 {
 		return noMeasure("there is no sample of it in the judged time")
 	}
-	m.Value *= sign
+	m.Partial = join(partial, unseen(stretches, series))
 	return m
+}
+
+// unseen says where in the judged time series have no point for longer than [nearEdge]: a
+// tick that was skipped, because the sample before it took too long, is no failure of which
+// anybody tells. A series without any judged point is not of it.
+func unseen(stretches []stretch, series []Series) string {
+	var gaps []string
+	of, seen := map[string][]string{}, 0
+	for _, s := range series {
+		if len(s.judged(stretches)) == 0 {
+			continue
+		}
+		seen++
+		for _, g := range s.unseen(stretches) {
+			if of[g] == nil {
+				gaps = append(gaps, g)
+			}
+			of[g] = append(of[g], s.Of)
+		}
+	}
+	for i, g := range gaps {
+		if len(of[g]) < seen {
+			gaps[i] += " of " + strings.Join(of[g], ", ")
+		}
+	}
+	return strings.Join(gaps, "; ")
+}
+
+// unseen lists the parts of each stretch that lie between two points, or between an end and
+// the nearest point, that are too far apart.
+func (s Series) unseen(stretches []stretch) []string {
+	var gaps []string
+	for _, st := range stretches {
+		points := s.judged([]stretch{st})
+		before := st.from
+		for _, p := range append(points, Point{At: st.to}) {
+			if p.At-before > nearEdge || len(points) == 0 {
+				gaps = append(gaps, fmt.Sprintf("no sample from %s to %s", duration(before), duration(p.At)))
+			}
+			before = p.At + p.Length
+		}
+	}
+	return gaps
 }
 
 // counted is the rule of RuleSum.
@@ -132,13 +172,16 @@ func counted(stretches []stretch, partial string, series ...Series) Measure {
 	return m
 }
 
-// averaged is the rule of RuleMean: of each series the sum of parts by the sum of wholes,
-// interval by interval, with the bounds of the ratio estimator. The worst value counts (the
+// averaged is the rule of RuleMean, which is of shares alone: of each series the sum of
+// parts by the sum of wholes, interval by interval, with the bounds of the ratio estimator,
+// none of them outside of 0 and 1: parts and wholes are read by different clocks. The worst value counts (the
 // highest, or where larger is better the lowest), and so does the worst of each bound: a
 // limit is met when all series are inside, and missed when one is outside. A series of
 // fewer than two intervals has no bounds, and then there are none. parts and wholes have
-// the same intervals.
+// the same intervals. An interval across an end of the judged time is left out: partial says
+// what is missing, beside what [unseen] finds.
 func averaged(stretches []stretch, partial string, larger bool, parts, wholes []Series) Measure {
+	partial = join(partial, unseen(stretches, parts))
 	worse := func(a, b float64) bool { return (a > b) != larger }
 	var worst *Measure
 	bounded := true
@@ -162,9 +205,9 @@ func averaged(stretches []stretch, partial string, larger bool, parts, wholes []
 		for j := range a {
 			part, all = part+a[j], all+b[j]
 		}
-		m.Value = part / all
+		m.Value = min(1, part/all)
 		_, low, high, ok := ratioInterval(a, b)
-		bounded, low = bounded && ok, max(0, low)
+		bounded, low, high = bounded && ok, min(1, max(0, low)), min(1, high)
 		if worst == nil || worse(low, worstLow) {
 			worstLow = low
 		}
@@ -190,7 +233,7 @@ func unitOf(name string) scenarios.Unit {
 	return d.Unit
 }
 
-// at sorts points by time.
+// sortPoints sorts them by time.
 func sortPoints(points []Point) {
 	slices.SortStableFunc(points, func(a, b Point) int { return cmp.Compare(a.At, b.At) })
 }

@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"arqload/analysis/observation"
@@ -42,32 +43,31 @@ type Verdict struct {
 func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 	var v Verdict
 	invalid := s.Invalid(objectives)
-	var missed, open, unmet []string
+	var missed, open, unmet reasons
 	for _, o := range objectives {
 		r := s.JudgeObjective(o)
 		v.Results = append(v.Results, r)
 		if r.Outcome == Met {
 			continue
 		}
-		text := fmt.Sprintf("%s: %s (%s)", o.Text, r.Outcome, r.Reason)
 		switch {
 		case !o.Required:
-			unmet = append(unmet, "not required: "+text)
+			unmet.add("not required: ", r)
 		case r.Outcome == Missed && len(invalid) > 0 && s.answeredBadly(o, LagLimit(objectives)):
-			missed = append(missed, "whatever the generator's part, the system's own answers disprove it: "+text)
+			missed.add("whatever the generator's part, the system's own answers disprove it: ", r)
 		case r.Outcome == Missed && len(invalid) > 0:
-			missed = append(missed, "as measured, which cannot be trusted: "+text)
+			missed.add("as measured, which cannot be trusted: ", r)
 		case r.Outcome == Missed:
-			missed = append(missed, text)
+			missed.add("", r)
 		default:
-			open = append(open, text)
+			open.add("", r)
 		}
 	}
 	if len(objectives) == 0 {
-		open = append(open, "the plan demands nothing: there is nothing to pass")
+		open = append(open, reason{why: "the plan demands nothing: there is nothing to pass"})
 	}
 	if required(objectives) == 0 && len(objectives) > 0 {
-		open = append(open, "no objective is required: there is nothing to pass")
+		open = append(open, reason{why: "no objective is required: there is nothing to pass"})
 	}
 	var stopped []string
 	switch {
@@ -90,7 +90,7 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 	if len(stopped) > 0 {
 		v.ExitCode = ExitInterrupted
 	}
-	for _, list := range [][]string{stopped, invalid, missed, open, unmet} {
+	for _, list := range [][]string{stopped, invalid, missed.texts(), open.texts(), unmet.texts()} {
 		v.Reasons = append(v.Reasons, list...)
 	}
 	if v.Judgement == Pass {
@@ -102,6 +102,38 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 			required(objectives), Confidence*100, sound)}, v.Reasons...)
 	}
 	return v
+}
+
+// reason is one reason of a verdict, and the objectives of which it is.
+type reason struct {
+	before, why string
+	objectives  []string
+}
+
+type reasons []reason
+
+// add adds an objective: to the reason that it shares with others, where there is one. A
+// source that could not be read is the same reason for all that was demanded of it.
+func (all *reasons) add(before string, r Result) {
+	why := fmt.Sprintf("%s (%s)", r.Outcome, r.Reason)
+	i := slices.IndexFunc(*all, func(x reason) bool { return x.before == before && x.why == why })
+	if i < 0 {
+		i = len(*all)
+		*all = append(*all, reason{before: before, why: why})
+	}
+	(*all)[i].objectives = append((*all)[i].objectives, r.Objective.Text)
+}
+
+func (all reasons) texts() []string {
+	var texts []string
+	for _, r := range all {
+		text := r.why
+		if len(r.objectives) > 0 {
+			text = r.before + some(r.objectives) + ": " + r.why
+		}
+		texts = append(texts, text)
+	}
+	return texts
 }
 
 // answeredBadly reports whether an objective on failures is missed by what the system

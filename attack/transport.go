@@ -3,17 +3,16 @@ package attack
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"os"
 	"sync"
 	"time"
 
 	"arqload/analysis/observation"
+	"arqload/attack/authorities"
 	"arqload/scenarios"
 )
 
@@ -25,7 +24,7 @@ const idleTimeout = 30 * time.Second
 // every slot's connection alive, uses no proxy, asks for no compression of its own, and
 // speaks HTTP/1.1 unless the plan says otherwise.
 func newTransport(p *scenarios.Plan) (*http.Transport, error) {
-	tlsConfig, err := newTLSConfig(p.System.CAFile)
+	roots, err := authorities.Pool(p.System.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +34,7 @@ func newTransport(p *scenarios.Plan) (*http.Transport, error) {
 	}
 	tr := &http.Transport{
 		DialContext:         dial,
-		TLSClientConfig:     tlsConfig,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		MaxIdleConnsPerHost: slots + 16, // and those that prepare and renew sessions
 		IdleConnTimeout:     idleTimeout,
 		DisableCompression:  true,
@@ -45,26 +44,6 @@ func newTransport(p *scenarios.Plan) (*http.Transport, error) {
 		tr.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 	}
 	return tr, nil
-}
-
-func newTLSConfig(caFile string) (*tls.Config, error) {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile == "" {
-		return cfg, nil
-	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, fmt.Errorf("system.ca_file: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("system.ca_file: %s holds no PEM certificate", caFile)
-	}
-	cfg.RootCAs = pool
-	return cfg, nil
 }
 
 // UnreachableError says that the system could not be connected to before the load.

@@ -16,7 +16,7 @@ type Hosts struct {
 	SampleMeanS float64  `json:"sample_mean_s"`
 	SampleMaxS  float64  `json:"sample_max_s"`
 	Samples     int      `json:"samples"`
-	Failed      int      `json:"failed_samples"` // of Samples, those in which a host did not answer
+	Failed      int      `json:"samples_failed"` // of Samples, those in which a host did not answer
 	Gaps        []string `json:"gaps"`
 
 	asked bool // the plan names some: else the terminal has no section of them
@@ -50,7 +50,7 @@ type Application struct {
 	SampleMeanS float64    `json:"sample_mean_s"`
 	SampleMaxS  float64    `json:"sample_max_s"`
 	Samples     int        `json:"samples"`
-	Failed      int        `json:"failed_samples"` // of Samples, those in which an endpoint did not answer
+	Failed      int        `json:"samples_failed"` // of Samples, those in which an endpoint did not answer
 	Gaps        []string   `json:"gaps"`
 
 	asked bool // as in Hosts

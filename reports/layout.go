@@ -10,6 +10,8 @@ import (
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
+
+	"arqload/scenarios"
 )
 
 // text puts a terminal report together. What it is given may come from a server or from a
@@ -73,11 +75,11 @@ func (t *text) list(title string, items []string) {
 }
 
 // wrap breaks text into lines of at most room columns: between words, and within one that
-// is longer than a line.
+// is longer than a line. A comparison stays with its limit.
 func wrap(s string, room int) []string {
 	room = max(room, 1)
 	lines := []string{""}
-	for _, word := range strings.Fields(s) {
+	for _, word := range words(s, room) {
 		for _, part := range chop(Printable(word), room) {
 			last := &lines[len(lines)-1]
 			switch {
@@ -93,11 +95,36 @@ func wrap(s string, room int) []string {
 	return lines
 }
 
-// chop cuts a word into parts of at most room columns.
+// words are those of a text; a comparison and what follows it are one where they fit.
+func words(s string, room int) []string {
+	var all []string
+	for _, word := range strings.Fields(s) {
+		if last := len(all) - 1; last >= 0 && comparison(all[last]) && twwidth.Width(all[last]+" "+word) <= room {
+			all[last] += " " + word
+			continue
+		}
+		all = append(all, word)
+	}
+	return all
+}
+
+func comparison(word string) bool {
+	switch scenarios.Op(word) {
+	case scenarios.Less, scenarios.LessEqual, scenarios.Greater, scenarios.GreaterEqual, scenarios.Equal, scenarios.NotEqual:
+		return true
+	}
+	return false
+}
+
+// chop cuts a word into parts of at most room columns: behind the last part of a name that
+// fits, else wherever the line ends.
 func chop(word string, room int) []string {
 	var parts []string
 	for twwidth.Width(word) > room {
 		n := fit(word, room)
+		if end := strings.LastIndexAny(word[:n], "._{,/"); end > 0 {
+			n = end + 1
+		}
 		parts = append(parts, word[:n])
 		word = word[n:]
 	}

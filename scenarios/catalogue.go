@@ -1,6 +1,9 @@
 package scenarios
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Unit is what the values of a metric are.
 type Unit string
@@ -143,6 +146,18 @@ func (d Definition) Comparison() Op {
 		return Equal
 	}
 	return Less
+}
+
+// noQuantile says how the metric is judged to somebody who asks for a quantile of it.
+func (d Definition) noQuantile(instead string) error {
+	by := "its " + string(d.Rule) + ", not by a quantile"
+	switch d.Rule {
+	case RuleP99:
+		by = "the p99 of its probes, and by no other quantile"
+	case RuleSum:
+		by = "what was counted, not by a quantile"
+	}
+	return fmt.Errorf("%s is judged by %s: write %s", d.Name, by, instead)
 }
 
 // Definitions returns the metrics that collectors measure and that are named as they are.

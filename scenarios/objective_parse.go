@@ -95,8 +95,16 @@ func unknownMetric(name, metric string) error {
 	all := slices.Clone(metricNames)
 	for _, d := range definitions {
 		all = append(all, d.Name)
+		if rest, ok := strings.CutPrefix(name, d.Name+"."); ok && quantileName.MatchString(rest) {
+			return d.noQuantile(fmt.Sprintf("%s %s %s", d.Name, d.Comparison(), d.Example))
+		}
 	}
-	meant := didYouMean(name, all)
+	meant := begunWith(name, all)
+	if meant != "" {
+		metric = name
+	} else {
+		meant = didYouMean(name, all)
+	}
 	if meant == "" {
 		meant = didYouMean(metric, all)
 	}
@@ -160,6 +168,9 @@ func (o *Objective) checkOp() error {
 	case Less, LessEqual, Greater, GreaterEqual:
 		return fmt.Errorf("%s %s asks for a bad result: write %s or %s", o.Name, o.Op, good[0], good[1])
 	}
+	if d, ok := Define(o.Name); ok && d.Unit == UnitCount {
+		return fmt.Errorf("%q is no comparison of a count: write ==, %s or %s, such as %s %s %s", string(o.Op), good[0], good[1], d.Name, d.Comparison(), d.Example)
+	}
 	return fmt.Errorf("%q is no comparison of a measurement, which never equals its limit: write %s or %s", string(o.Op), good[0], good[1])
 }
 
@@ -209,9 +220,9 @@ func (o *Objective) setLimit(limit string) error {
 		}
 		o.Limit = d.Seconds()
 	case MetricSampled:
-		v, err := parseLimit(limit, o.Unit())
+		v, err := parseLimit(limit, o.Unit(), o.exampleLimit())
 		if err != nil {
-			return fmt.Errorf("the limit %q %w: write it as %s", limit, err, o.exampleLimit())
+			return fmt.Errorf("the limit %q %w", limit, err)
 		}
 		o.Limit = v
 		return o.checkCount(limit)
@@ -241,26 +252,33 @@ func isZero(s string) bool {
 }
 
 // parseLimit reads a limit in the form of its unit. Its errors complete a sentence that
-// begins with the limit.
-func parseLimit(s string, u Unit) (float64, error) {
+// begins with the limit, and say what to write.
+func parseLimit(s string, u Unit, example string) (float64, error) {
 	v, bare := parseDecimal(s, 0)
 	switch u {
 	case UnitShare:
 		share, ok := parseDecimal(strings.TrimSuffix(s, "%"), -2)
-		if !ok || !strings.HasSuffix(s, "%") || share < 0 {
-			return 0, errors.New("is no percentage")
+		switch {
+		case !ok || !strings.HasSuffix(s, "%") || share < 0:
+			return 0, errors.New("is no percentage: write it as " + example)
+		case share > 1:
+			return 0, errors.New("is more than all there is: write a percentage of at most 100%, such as " + example)
 		}
 		return share, nil
 	case UnitSeconds:
 		d, err := parsePositiveDuration(maxLimit)(s)
 		return d.Seconds(), err
 	case UnitBytes:
-		return parseBytes(s)
+		size, err := parseBytes(s)
+		if err != nil {
+			return 0, fmt.Errorf("%w: write it as %s", err, example)
+		}
+		return size, nil
 	case UnitPerS:
 		return parseRate(s)
 	}
 	if !bare || v < 0 {
-		return 0, errors.New("is no number of 0 or more")
+		return 0, errors.New("is no number of 0 or more: write it as " + example)
 	}
 	return v, nil
 }
@@ -286,7 +304,7 @@ func parseBytes(s string) (float64, error) {
 	return 0, errors.New("is no size")
 }
 
-// checkCount refuses what a count can never be, or never be below.
+// checkCount refuses what a count can never be, and what nothing is below or above.
 func (o *Objective) checkCount(limit string) error {
 	switch {
 	case o.Unit() == UnitCount && o.Limit != math.Trunc(o.Limit):
@@ -295,6 +313,8 @@ func (o *Objective) checkCount(limit string) error {
 		return fmt.Errorf("no count is below 0: write %s == 0", o.Name)
 	case o.Op == Less && o.Limit == 0:
 		return fmt.Errorf("nothing is below 0: write a limit above it, or %s <= %s", o.Name, limit)
+	case o.Op == Greater && o.Limit == 1 && o.Unit() == UnitShare:
+		return fmt.Errorf("no share is above 100%%: write a limit below it, such as %s > %s", o.Name, o.exampleLimit())
 	}
 	return nil
 }

@@ -62,6 +62,14 @@ func (r *reader) checkScope(n *node, path string, o Objective, p *Plan) {
 		return
 	}
 	if !slices.Contains(loaded, scenario) {
+		if d, ok := Define(o.Scope); ok && o.Metric == MetricQuantile {
+			r.problem(n, path, "%v", d.noQuantile(strings.Replace(o.Text, "."+o.Name, "", 1)))
+			return
+		}
+		if o.Scope == "db_query" && o.Metric == MetricQuantile {
+			r.problem(n, path, "the load has no scenario %q: of the database's statements write %s", scenario, strings.Replace(o.Text, ".", "_", 1))
+			return
+		}
 		r.problem(n, path, "the load has no scenario %q%s: write one of %s", scenario, didYouMean(scenario, loaded), strings.Join(loaded, ", "))
 		return
 	}

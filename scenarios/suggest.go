@@ -1,6 +1,9 @@
 package scenarios
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // didYouMean returns " (did you mean X?)" for the candidate nearest to got, and nothing
 // where none is near: a wild guess costs the reader more than no guess.
@@ -15,6 +18,24 @@ func didYouMean(got string, candidates []string) string {
 		return ""
 	}
 	return " (did you mean " + best + "?)"
+}
+
+// begunWith suggests the candidates of which got is the beginning.
+func begunWith(got string, candidates []string) string {
+	var all []string
+	for _, c := range candidates {
+		if strings.HasPrefix(c, got) {
+			all = append(all, c)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	list := all[len(all)-1]
+	if others := all[:len(all)-1]; len(others) > 0 {
+		list = strings.Join(others, ", ") + " or " + list
+	}
+	return " (did you mean " + list + "?)"
 }
 
 // distance is the number of letters to insert, delete, change or swap with their

@@ -136,7 +136,7 @@ func (r *reader) endpoints(o object, key, example string, names ...string) []str
 			continue
 		}
 		if !slices.Contains(names, text) && !(r.offline && strings.Contains(text, Redacted)) {
-			if err := checkEndpoint(text); err != nil {
+			if err := checkEndpoint(text, names...); err != nil {
 				r.problem(n, path, "%v", err)
 				continue
 			}
@@ -150,11 +150,15 @@ func (r *reader) endpoints(o object, key, example string, names ...string) []str
 	return out
 }
 
-func checkEndpoint(text string) error {
+func checkEndpoint(text string, names ...string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return errors.New("this is no URL of a Prometheus endpoint: write http://host:9100/metrics")
+		or := ""
+		if slices.Contains(names, LocalHost) {
+			or = ", or " + LocalHost + " for the machine that arqload runs on"
+		}
+		return errors.New("this is no URL of a Prometheus endpoint: write http://host:9100/metrics" + or)
 	case u.User != nil:
 		return errors.New("the URL holds credentials, which would be in every report: remove them")
 	case strings.Contains(text, "#"):

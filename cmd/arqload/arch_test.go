@@ -51,7 +51,8 @@ func anyWithin(p string, prefixes []string) bool {
 // network is what a pure package may not touch. net/url and net/netip only parse text.
 var network = []string{"net", "net/http", "crypto/tls", "os/exec", "os/signal"}
 
-var drivers = []string{"github.com/jackc/pgx", "github.com/redis/go-redis", "github.com/tsenart/vegeta", "database/sql"}
+var drivers = []string{"github.com/jackc/pgx", "github.com/redis/go-redis", "github.com/tsenart/vegeta", "database/sql",
+	"github.com/prometheus/common", "github.com/prometheus/client_model", "github.com/prometheus/procfs"}
 
 // rules say who may not import whom, and why.
 var rules = []struct {

@@ -184,6 +184,15 @@ func TestThisMachineIsReadByItsProc(t *testing.T) {
 	}
 }
 
+// 0.29 s are 289999999.99999997 ns as floats go.
+func TestHundredthsOfASecondAreReadExactly(t *testing.T) {
+	for n := range 100000 {
+		if got, want := seconds(float64(n)/100).Duration(), time.Duration(n)*10*time.Millisecond; got != want {
+			t.Fatalf("%d hundredths are %v, want %v", n, got, want)
+		}
+	}
+}
+
 // The real machine: one CPU kept busy for a while shows in its counters.
 func TestTheRealMachineTellsItsCPU(t *testing.T) {
 	if runtime.GOOS != "linux" {

@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/prometheus/procfs"
 	"github.com/prometheus/procfs/blockdevice"
@@ -63,4 +64,5 @@ func (m machine) disks() []observation.Disk {
 	return disks
 }
 
-func seconds(s float64) observation.Seconds { return observation.Seconds(s * 1e9) }
+// seconds rounds: cut off, the busy part of an interval could be more than all of it.
+func seconds(s float64) observation.Seconds { return observation.Seconds(math.Round(s * 1e9)) }

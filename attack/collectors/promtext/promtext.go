@@ -6,14 +6,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +19,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"arqload/attack/authorities"
 )
 
 // The bounds on one reading: a scrape is taken every second and must leave the generator
@@ -67,19 +67,11 @@ type Client struct {
 // New makes a client that trusts the authorities of a PEM file beside the system's; the
 // name may be empty. Redirects are not followed and no proxy is used.
 func New(caFile string) (*Client, error) {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("system.ca_file: %w", err)
-		}
-		if cfg.RootCAs, err = x509.SystemCertPool(); err != nil {
-			cfg.RootCAs = x509.NewCertPool()
-		}
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("system.ca_file: %s holds no certificate in PEM form", caFile)
-		}
+	roots, err := authorities.Pool(caFile)
+	if err != nil {
+		return nil, err
 	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	return &Client{http: &http.Client{
 		// Compressing costs the system under test CPU that it needs for the load.
 		Transport:     &http.Transport{TLSClientConfig: cfg, DisableCompression: true, IdleConnTimeout: idle, MaxIdleConnsPerHost: 2},
