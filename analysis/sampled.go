@@ -32,7 +32,7 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 	}
 	r.Observed = ptr(m.Value)
 	o := r.Objective
-	low, high := m.Value, m.Value
+	low, high := m.Value, orMore(m.Value, m.Partial != "")
 	what := r.value(m.Value)
 	switch rule {
 	case scenarios.RuleMean:
@@ -44,10 +44,8 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 		r.Low, r.High = m.Low, m.High
 		what = fmt.Sprintf("%s on the average of %s, with %g%% confidence between %s and %s", what, plural(r.Samples, "interval"), Confidence*100, r.value(low), r.value(high))
 	case scenarios.RuleSum:
-		high = orMore(m.Value, m.Partial != "")
 		what += " counted in the judged time"
 	default:
-		high = orMore(m.Value, m.Partial != "")
 		what = fmt.Sprintf("%s at most in %s; what was between them is not known", what, plural(r.Samples, "sample"))
 	}
 	if m.Where != "" {
