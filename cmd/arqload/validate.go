@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"arqload/analysis"
+	"arqload/analysis/observation"
 	"arqload/reports"
 	"arqload/scenarios"
 )
@@ -195,7 +196,7 @@ func provable(p *scenarios.Plan, o scenarios.Objective) string {
 }
 
 // probesPerS is how often a lag is probed.
-const probesPerS = 10
+const probesPerS = int(time.Second / observation.LookEvery)
 
 // provableSampled says it of what a collector samples.
 func provableSampled(p *scenarios.Plan, o scenarios.Objective) string {
@@ -209,12 +210,12 @@ func provableSampled(p *scenarios.Plan, o scenarios.Objective) string {
 	judged := p.Judged()
 	switch rule {
 	case scenarios.RuleP99:
-		need := time.Duration(analysis.Provable(0.01)) * time.Second / probesPerS
+		need := time.Duration(analysis.Provable(0.01)) * observation.LookEvery
 		if judged < need {
 			return fmt.Sprintf("cannot be proved: it takes %d good probes, %d a second, the judged time gives %.0f: judge %s instead",
-				analysis.Provable(0.01), probesPerS, judged.Seconds()*probesPerS, need.Truncate(time.Second)+time.Second)
+				analysis.Provable(0.01), probesPerS, judged.Seconds()*float64(probesPerS), need.Truncate(time.Second)+time.Second)
 		}
-		return fmt.Sprintf("can be proved: it takes %d good probes, %d a second, the judged time gives %.0f", analysis.Provable(0.01), probesPerS, judged.Seconds()*probesPerS)
+		return fmt.Sprintf("can be proved: it takes %d good probes, %d a second, the judged time gives %.0f", analysis.Provable(0.01), probesPerS, judged.Seconds()*float64(probesPerS))
 	case scenarios.RuleMean:
 		if judged < 2*time.Second {
 			return "cannot be proved: a mean takes two intervals of a second at least: judge 2s or longer"
