@@ -9,6 +9,8 @@ type Redis struct {
 	Probing    bool         `json:"probing,omitempty"`
 	Probes     []RedisProbe `json:"probes,omitempty"`
 	ProbeNotes []string     `json:"probe_notes,omitempty"`
+	// Dropped is how many planned probes were given up because too many had not ended.
+	Dropped int `json:"probes_dropped,omitempty"`
 	// Notes say what may be missing from Nodes: a cluster that was not told, an address
 	// that is left out.
 	Notes []string `json:"notes,omitempty"`
