@@ -43,7 +43,6 @@ type RedisNode struct {
 	Policy        string  `json:"maxmemory_policy"`
 	RSS           int64   `json:"used_memory_rss_bytes"`
 	Fragmentation float64 `json:"mem_fragmentation_ratio,omitempty"`
-	SystemMemory  int64   `json:"total_system_memory_bytes,omitempty"`
 
 	Clients        int64 `json:"connected_clients"`
 	MaxClients     int64 `json:"maxclients"`
@@ -52,9 +51,8 @@ type RedisNode struct {
 	Keys           int64 `json:"keys"`
 
 	// MainCPU is the CPU time of the thread that runs the commands; 0: not told (before 6.2,
-	// or by a service that hides it). CPU is that of all threads.
+	// or by a service that hides it).
 	MainCPU Seconds `json:"used_cpu_main_thread_s,omitempty"`
-	CPU     Seconds `json:"used_cpu_s,omitempty"`
 
 	MasterOffset int64          `json:"master_repl_offset,omitempty"`
 	MasterLink   string         `json:"master_link_status,omitempty"` // of a replica: up or down
