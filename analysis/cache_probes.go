@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"arqload/analysis/hist"
@@ -120,8 +121,8 @@ func (c *Cache) probeSeries(seconds map[string]map[time.Duration]float64) {
 const unbounded = time.Duration(math.MaxInt64)
 
 // masterProbes are one master's probes with the p99 of those that have a value, and the
-// bounds within which the p99 of all can be proved to lie, each at Confidence. For the lower
-// one lost probes are quick, for the upper one slow.
+// limits that the verdict would call missed (up to low) and met (above high) by these probes
+// alone.
 type masterProbes struct {
 	master         string
 	probes         []Probe
@@ -129,34 +130,67 @@ type masterProbes struct {
 	low, p99, high time.Duration
 }
 
+// boundsOf inverts the test of the verdict: it searches for how many of the slowest may be
+// bad, with the dispersion that these have.
 func boundsOf(master string, probes []Probe) masterProbes {
 	m := masterProbes{master: master, probes: probes, high: unbounded}
-	var values []time.Duration
-	for _, p := range probes {
-		if p.Lost {
-			m.lost++
+	type late struct {
+		value  time.Duration
+		second int // into seconds
+	}
+	var slowest []late
+	var seconds []share // with the lost ones alone bad
+	index := map[time.Duration]int{}
+	for _, p := range slices.SortedStableFunc(slices.Values(probes), func(a, b Probe) int { return cmp.Compare(a.At, b.At) }) {
+		i, ok := index[p.At.Truncate(time.Second)]
+		if !ok {
+			i = len(seconds)
+			index[p.At.Truncate(time.Second)], seconds = i, append(seconds, share{})
+		}
+		if seconds[i].all++; p.Lost {
+			seconds[i].bad++
 		} else {
-			values = append(values, p.Value)
+			slowest = append(slowest, late{p.Value, i})
 		}
 	}
-	slices.Sort(values)
-	low, high := quantileRanks(0.99, int64(len(probes)), 1)
-	if rank := int(low) - m.lost; rank > 0 {
-		m.low = values[rank-1]
+	slices.SortFunc(slowest, func(a, b late) int { return cmp.Compare(b.value, a.value) })
+	m.lost = len(probes) - len(slowest)
+	const q = 0.99
+	limit, all := 1-q, float64(len(probes))
+	phi := func(bad int) float64 {
+		some := slices.Clone(seconds)
+		for _, p := range slowest[:bad] {
+			some[p.second].bad++
+		}
+		phi, _, _ := dispersion(some)
+		return phi
 	}
-	if high > 0 && int(high) <= len(values) {
-		m.high = values[high-1]
+	n := len(slowest)
+	fewest := sort.Search(n+1, func(bad int) bool {
+		f := phi(bad)
+		lower, _ := Bounds(float64(bad)/f, all/f, Confidence)
+		return lower >= limit
+	})
+	if 0 < fewest && fewest <= n {
+		m.low = slowest[fewest-1].value
 	}
-	if len(values) > 0 {
-		m.p99 = atQuantile(values, 0.99)
+	most := sort.Search(n+1, func(bad int) bool {
+		f := phi(bad)
+		_, upper := Bounds(float64(bad+m.lost)/f, all/f, Confidence)
+		return upper >= limit
+	}) - 1
+	if 0 <= most && most < n {
+		m.high = slowest[most].value
+	}
+	if n > 0 {
+		m.p99 = slowest[n-int(hist.Rank(q, int64(n)))].value
 	}
 	return m
 }
 
-// worstMaster is the master whose probes stand for all: a limit that they meet the others
-// meet too. That is the one whose p99 may be the highest. Where that of some master has no
-// upper bound, it is the one whose p99 is at least the highest, so that it can miss the
-// limit, and unproved names those that keep it from being met.
+// worstMaster is the master whose probes stand for all, whatever the limit: what they meet
+// each other meets by itself. Where some master can meet no limit at all, it is the one that
+// misses the highest, and unproved names those that keep it from meeting any.
 func worstMaster(by map[string][]Probe) (worst masterProbes, unproved []string) {
 	var all []masterProbes
 	for _, master := range slices.Sorted(maps.Keys(by)) {

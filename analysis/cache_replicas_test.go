@@ -177,3 +177,30 @@ func TestDroppedProbesAreAPart(t *testing.T) {
 		}
 	}
 }
+
+// One master is 20 ms late evenly, another stalled for four whole seconds of ten minutes:
+// its 40 slow probes are four events, which prove less than 40 would.
+func TestAMasterWhoseSlowProbesComeTogetherIsNotHiddenByAnother(t *testing.T) {
+	by := map[string][]Probe{}
+	for i := range 6000 {
+		at := time.Duration(i) * 100 * time.Millisecond
+		steady, stalled := Probe{At: at, Value: time.Millisecond}, Probe{At: at, Value: time.Millisecond}
+		if i%50 == 0 {
+			steady.Value = 20 * time.Millisecond
+		}
+		if second := i / 10; second%150 == 75 {
+			stalled.Value = time.Second
+		}
+		by["steady:6379"], by["stalled:6379"] = append(by["steady:6379"], steady), append(by["stalled:6379"], stalled)
+	}
+	outcomes := map[string]Outcome{}
+	for master, probes := range by {
+		outcomes[master] = judged(t, &Summary{Measures: map[string]Measure{"cache.replication_lag": {N: len(probes), Probes: probes}}}, "cache.replication_lag < 100ms").Outcome
+	}
+	if outcomes["steady:6379"] != Met || outcomes["stalled:6379"] != Unproven {
+		t.Fatalf("by themselves they are %v", outcomes)
+	}
+	if worst, unproved := worstMaster(by); worst.master != "stalled:6379" || len(unproved) > 0 {
+		t.Errorf("%s stands for both, %q; want the one that meets the limit less surely", worst.master, unproved)
+	}
+}

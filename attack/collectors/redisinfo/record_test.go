@@ -191,6 +191,11 @@ func TestARestartAndAResetMidRunAreGapsAndNoNegativeNumbers(t *testing.T) {
 		if got.Hits != 57 || got.Misses != 13 || got.OpsPerS <= 0 {
 			t.Errorf("%s: %d hits, %d misses, want the 50+7 and 10+3 of both sides", name, got.Hits, got.Misses)
 		}
+		for _, metric := range []string{"cache.clients_share", "cache.cpu_share"} { // which a reset leaves alone
+			if m := got.Measures[metric]; m.Reason != "" || (m.Partial == "") != (name == "reset") {
+				t.Errorf("%s: %s = %+v", name, metric, m)
+			}
+		}
 		for _, cmd := range got.Commands {
 			if cmd.Calls < 0 || cmd.Total < 0 {
 				t.Errorf("%s: %+v", name, cmd)
