@@ -63,21 +63,23 @@ type CacheNode struct {
 	OpsPerS       float64
 	CPUShare      float64 // of the thread that runs the commands; negative: not told
 	UsedMemoryMax int64   // bytes
+	RSSMax        int64   // bytes
 	MaxMemory     int64   // bytes; 0: unlimited
 	Policy        string
 	Fragmentation float64 // at the last sample; means nothing where little memory is used
 	ClientsMax    int64
 	MaxClients    int64
 	Keys          int64 // at the last sample
+	Intervals     []CacheInterval
 	commands      int64
 	cpu, covered  time.Duration
 }
 
-// CacheInterval is what happened between two consecutive samples, over all nodes.
+// CacheInterval is what happened between two consecutive samples, over all nodes or of one.
 type CacheInterval struct {
 	At, Length   time.Duration // At is the first sample's offset from the epoch
 	Hits, Misses int64
-	Partial      bool // a node is not in it
+	Partial      bool // a node, or a part of this one, is not in it
 }
 
 // SummarizeCache reads the samples of redisinfo. Its counters are immediate: what was
@@ -109,18 +111,30 @@ func SummarizeCache(run *observation.Run) Cache {
 	}
 	c.look(all, lines, stretches)
 	usable, at := cuts(all, lines)
-	var partial []string
+	var partial, resets []string
 	for _, s := range stretches {
 		some, reasons := judgedCuts(all, s, usable, at, &c.Gaps)
-		partial = append(partial, reasons...)
-		partial = append(partial, c.sum(all, lines, some)...)
+		more, cleared := c.sum(all, lines, some)
+		partial, resets = append(append(partial, reasons...), more...), append(resets, cleared...)
 	}
 	partial = append(partial, untold(all)...)
-	c.finish(partial)
+	c.finish(append(slices.Clone(partial), resets...))
 	c.Series = cacheSeries(lines, usable)
 	c.commands(lines, stretches)
-	c.measure(all, lines, stretches)
+	c.measure(all, lines, stretches, gapWords(partial))
 	return c
+}
+
+// gapWords joins a few reasons, and says where there are more.
+func gapWords(all []string) string {
+	all = slices.Clone(all)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	text := strings.Join(all[:min(len(all), 3)], "; ")
+	if len(all) > 3 {
+		text += "; and more gaps"
+	}
+	return text
 }
 
 // finish makes ratios and rates of the sums, and says what they lack.
@@ -128,11 +142,8 @@ func (c *Cache) finish(partial []string) {
 	slices.Sort(partial)
 	partial = slices.Compact(partial)
 	c.Available = len(partial) == 0
-	if n := len(partial); n > 0 {
-		c.Reason = strings.Join(partial[:min(n, 3)], "; ")
-		if n > 3 {
-			c.Reason += "; and more gaps"
-		}
+	if len(partial) > 0 {
+		c.Reason = gapWords(partial)
 		c.Gaps = append(c.Gaps, slices.DeleteFunc(partial, func(p string) bool { return slices.Contains(c.Gaps, p) })...)
 	}
 	if !c.Available && c.Covered > 0 {
@@ -181,7 +192,7 @@ func (c *Cache) look(all []taken[observation.Redis], lines []*timeline, stretche
 			of := &c.Nodes[j]
 			of.Role, of.Version, of.MaxMemory, of.Policy, of.Found = n.Role, n.Version, n.MaxMemory, n.Policy, n.Found
 			of.MaxClients, of.Keys, of.Fragmentation = n.MaxClients, n.Keys, n.Fragmentation
-			of.UsedMemoryMax, of.ClientsMax = max(of.UsedMemoryMax, n.UsedMemory), max(of.ClientsMax, n.Clients)
+			of.UsedMemoryMax, of.RSSMax, of.ClientsMax = max(of.UsedMemoryMax, n.UsedMemory), max(of.RSSMax, n.RSS), max(of.ClientsMax, n.Clients)
 			c.Version, c.Cluster = cmp.Or(n.Version, c.Version), c.Cluster || n.Cluster
 		}
 		if failed {
@@ -195,8 +206,8 @@ func (c *Cache) look(all []taken[observation.Redis], lines []*timeline, stretche
 }
 
 // sum adds the differences between each two of the samples at some indices, and says what
-// is missing in them.
-func (c *Cache) sum(all []taken[observation.Redis], lines []*timeline, some []int) (partial []string) {
+// is missing in them: resets clear only counters.
+func (c *Cache) sum(all []taken[observation.Redis], lines []*timeline, some []int) (partial, resets []string) {
 	for k := 1; k < len(some); k++ {
 		a, b := some[k-1], some[k]
 		v, known := CacheInterval{At: all[a].at, Length: all[b].at - all[a].at}, false
@@ -205,8 +216,13 @@ func (c *Cache) sum(all []taken[observation.Redis], lines []*timeline, some []in
 			n := &c.Nodes[j]
 			if !whole {
 				v.Partial = true
-				n.Partial = l.why(a, b)
-				partial = append(partial, n.Partial)
+				for _, g := range l.why(a, b) {
+					if n.Partial = g.text; g.kind == gapReset {
+						resets = append(resets, g.text)
+					} else {
+						partial = append(partial, g.text)
+					}
+				}
 			}
 			if text := l.changed(a, b); text != "" {
 				n.Partial = text
@@ -216,6 +232,7 @@ func (c *Cache) sum(all []taken[observation.Redis], lines []*timeline, some []in
 				continue
 			}
 			known = true
+			n.Intervals = append(n.Intervals, CacheInterval{At: v.At, Length: v.Length, Hits: d.hits, Misses: d.misses, Partial: !whole})
 			n.Hits, n.Misses, n.Evicted = n.Hits+d.hits, n.Misses+d.misses, n.Evicted+d.evicted
 			n.commands, n.cpu, n.covered = n.commands+d.commands, n.cpu+d.cpu, n.covered+d.length
 			v.Hits, v.Misses = v.Hits+d.hits, v.Misses+d.misses
@@ -229,7 +246,7 @@ func (c *Cache) sum(all []taken[observation.Redis], lines []*timeline, some []in
 		c.Intervals = append(c.Intervals, v)
 		c.Covered += v.Length
 	}
-	return partial
+	return partial, resets
 }
 
 // untold are the collector's own words on what may be missing.

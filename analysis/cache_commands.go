@@ -3,10 +3,10 @@ package analysis
 import (
 	"cmp"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
+	"arqload/analysis/hist"
 	"arqload/analysis/observation"
 )
 
@@ -156,8 +156,8 @@ func each(buckets []observation.RedisBucket) map[time.Duration]int64 {
 	return counts
 }
 
-// upper is the end of the bucket that holds the quantile: of n calls the one of rank
-// ceil(q*n). nil: there is no histogram, or it contradicts itself.
+// upper is the end of the bucket that holds the quantile: of n calls the one of
+// [hist.Rank]. nil: there is no histogram, or it contradicts itself.
 func upper(buckets map[time.Duration]int64, q float64) *time.Duration {
 	var all int64
 	for _, n := range buckets {
@@ -166,7 +166,7 @@ func upper(buckets map[time.Duration]int64, q float64) *time.Duration {
 		}
 		all += n
 	}
-	rank := int64(math.Ceil(q * float64(all)))
+	rank := hist.Rank(q, all)
 	for _, end := range slices.Sorted(maps.Keys(buckets)) {
 		if rank -= buckets[end]; rank <= 0 && all > 0 {
 			return &end

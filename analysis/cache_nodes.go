@@ -18,7 +18,7 @@ type timeline struct {
 	errs     []string                 // by sample: why not
 	failed   []string                 // by sample: why no node was
 	read     []int                    // the samples in which it was read
-	broken   map[int]bool             // by sample: between it and the one read before, counters do not continue
+	broken   map[int]gapKind          // by sample: how it does not continue the one read before
 	gaps     []cacheGap
 	roles    []cacheGap // changes of role
 }
@@ -28,8 +28,17 @@ type timeline struct {
 type cacheGap struct {
 	from, to int
 	text     string
-	lasting  bool // what it counted in it is not known; else it was only not read for a while
+	kind     gapKind
 }
+
+// gapKind says what is not known of a node in a gap.
+type gapKind int
+
+const (
+	gapUnread  gapKind = iota // it was only not read for a while
+	gapReset                  // CONFIG RESETSTAT: what that clears; gauges and the CPU time go on
+	gapLasting                // what it did in it
+)
 
 // timelines finds each node's way and its gaps.
 func timelines(all []taken[observation.Redis], stretches []stretch) []*timeline {
@@ -44,7 +53,7 @@ func timelines(all []taken[observation.Redis], stretches []stretch) []*timeline 
 			n := &all[i].data.Nodes[j]
 			l := by[n.Address]
 			if l == nil {
-				l = &timeline{address: n.Address, at: at, readings: make([]*observation.RedisNode, len(all)), errs: make([]string, len(all)), failed: failed, broken: map[int]bool{}}
+				l = &timeline{address: n.Address, at: at, readings: make([]*observation.RedisNode, len(all)), errs: make([]string, len(all)), failed: failed, broken: map[int]gapKind{}}
 				by[n.Address] = l
 				lines = append(lines, l)
 			}
@@ -64,7 +73,7 @@ func timelines(all []taken[observation.Redis], stretches []stretch) []*timeline 
 func (l *timeline) find(stretches []stretch) {
 	last := len(l.at) - 1
 	if len(l.read) == 0 {
-		l.gap(-1, last+1, fmt.Sprintf("Redis at %s was never read: %s", l.address, l.said(0, last)), true)
+		l.gap(-1, last+1, fmt.Sprintf("Redis at %s was never read: %s", l.address, l.said(0, last)), gapLasting)
 		return
 	}
 	if first := l.read[0]; first > 0 {
@@ -72,7 +81,7 @@ func (l *timeline) find(stretches []stretch) {
 		if said := l.said(0, first-1); said != "" {
 			text = fmt.Sprintf("Redis at %s could not be read before %s: %s", l.address, duration(l.at[first]), said)
 		}
-		l.gap(-1, first, text, true)
+		l.gap(-1, first, text, gapLasting)
 	}
 	for k := 1; k < len(l.read); k++ {
 		a, b := l.read[k-1], l.read[k]
@@ -83,15 +92,15 @@ func (l *timeline) find(stretches []stretch) {
 		}
 		switch {
 		case now.RunID != before.RunID:
-			l.gap(a, b, fmt.Sprintf("Redis at %s was restarted or is another one, noticed at %s%s", l.address, duration(l.at[b]), silent), true)
+			l.gap(a, b, fmt.Sprintf("Redis at %s was restarted or is another one, noticed at %s%s", l.address, duration(l.at[b]), silent), gapLasting)
 		case wentBack(*before, *now):
-			l.gap(a, b, fmt.Sprintf("the counters of Redis at %s were reset, noticed at %s%s", l.address, duration(l.at[b]), silent), true)
+			l.gap(a, b, fmt.Sprintf("the counters of Redis at %s were reset, noticed at %s%s", l.address, duration(l.at[b]), silent), resetOf(now))
 		case b > a+1 && l.acrossEdge(a, b, stretches):
 			l.gap(a, b, fmt.Sprintf("Redis at %s was not read from %s to %s, across an end of the judged time: %s",
-				l.address, duration(l.at[a+1]), duration(l.at[b-1]), cmp.Or(l.said(a+1, b-1), "it is in no sample")), true)
+				l.address, duration(l.at[a+1]), duration(l.at[b-1]), cmp.Or(l.said(a+1, b-1), "it is in no sample")), gapLasting)
 		case slices.ContainsFunc(l.errs[a+1:b], func(e string) bool { return e != "" }): // else the whole sample failed, which is told elsewhere
 			l.gap(a, b, fmt.Sprintf("Redis at %s could not be read from %s to %s (%s): %s", l.address,
-				duration(l.at[a+1]), duration(l.at[b-1]), plural(uint64(b-a-1), "sample"), l.said(a+1, b-1)), false)
+				duration(l.at[a+1]), duration(l.at[b-1]), plural(uint64(b-a-1), "sample"), l.said(a+1, b-1)), gapUnread)
 		}
 		if now.Role != before.Role {
 			l.roles = append(l.roles, cacheGap{from: a, to: b,
@@ -105,7 +114,7 @@ func (l *timeline) find(stretches []stretch) {
 		if said := l.said(end+1, last); said != "" {
 			text = fmt.Sprintf("Redis at %s could not be read from %s on: %s", l.address, duration(l.at[end+1]), said)
 		}
-		l.gap(end, last+1, text, true)
+		l.gap(end, last+1, text, gapLasting)
 	}
 }
 
@@ -118,17 +127,24 @@ func (l *timeline) findHidden() {
 			continue
 		}
 		if before >= 0 && !l.brokenIn(before, i) && !grew(l.readings[before], l.readings[i]) {
-			l.gap(before, i, fmt.Sprintf("the counters of Redis at %s were reset between %s and %s", l.address, duration(l.at[before]), duration(l.at[i])), true)
+			l.gap(before, i, fmt.Sprintf("the counters of Redis at %s were reset between %s and %s", l.address, duration(l.at[before]), duration(l.at[i])), resetOf(l.readings[i]))
 		}
 		before = i
 	}
 }
 
-func (l *timeline) gap(from, to int, text string, lasting bool) {
-	l.gaps = append(l.gaps, cacheGap{from: from, to: to, text: text, lasting: lasting})
-	if lasting {
-		l.broken[to] = true
+func (l *timeline) gap(from, to int, text string, kind gapKind) {
+	l.gaps = append(l.gaps, cacheGap{from: from, to: to, text: text, kind: kind})
+	l.broken[to] = max(l.broken[to], kind)
+}
+
+// resetOf is what counters that went back mean: a reset where the run_id tells that it is
+// still the same life.
+func resetOf(n *observation.RedisNode) gapKind {
+	if n.RunID == "" {
+		return gapLasting
 	}
+	return gapReset
 }
 
 // said is the first error in some samples.
@@ -181,7 +197,7 @@ func (l *timeline) between(a, b int) (sum delta, whole bool) {
 	}
 	for k := 1; k < len(l.read); k++ {
 		i, j := l.read[k-1], l.read[k]
-		if i < a || j > b || l.broken[j] {
+		if i < a || j > b || l.broken[j] != gapUnread {
 			continue
 		}
 		d := difference(l.at[j]-l.at[i], l.readings[i], l.readings[j])
@@ -194,21 +210,26 @@ func (l *timeline) between(a, b int) (sum delta, whole bool) {
 
 func (l *timeline) brokenIn(a, b int) bool {
 	for i := a + 1; i <= b; i++ {
-		if l.broken[i] {
+		if l.broken[i] != gapUnread {
 			return true
 		}
 	}
 	return false
 }
 
-// why is the gap that lies between two samples.
-func (l *timeline) why(a, b int) string {
+// why are the gaps that lie between two samples; there is at least one.
+func (l *timeline) why(a, b int) []cacheGap {
+	var all []cacheGap
 	for _, g := range l.gaps {
-		if g.lasting && g.from < b && g.to > a {
-			return g.text
+		if g.kind != gapUnread && g.from < b && g.to > a {
+			all = append(all, g)
 		}
 	}
-	return fmt.Sprintf("Redis at %s was not read between %s and %s", l.address, duration(l.at[a]), duration(l.at[b]))
+	if all == nil {
+		all = []cacheGap{{from: a, to: b, kind: gapLasting,
+			text: fmt.Sprintf("Redis at %s was not read between %s and %s", l.address, duration(l.at[a]), duration(l.at[b]))}}
+	}
+	return all
 }
 
 // changed says whether the node's role changed between two samples. Its own counters go
@@ -229,7 +250,7 @@ func (l *timeline) blind(i int) bool {
 		return false
 	}
 	k, _ := slices.BinarySearch(l.read, i) // of the first one after i
-	return k > 0 && k < len(l.read) && !l.broken[l.read[k]]
+	return k > 0 && k < len(l.read) && l.broken[l.read[k]] == gapUnread
 }
 
 // cuts are the samples between which the sum over the nodes can be taken: at least one
@@ -239,7 +260,7 @@ func cuts(all []taken[observation.Redis], lines []*timeline) (some []int, at []t
 	for i := range all {
 		read := slices.ContainsFunc(lines, func(l *timeline) bool { return l.readings[i] != nil })
 		if read && !slices.ContainsFunc(lines, func(l *timeline) bool { return l.blind(i) }) {
-			some, at = append(some, i), append(at, all[i].at)
+			some, at = append(some, i), append(at, all[i].read())
 		}
 	}
 	return some, at

@@ -2,7 +2,6 @@ package analysis
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -10,18 +9,6 @@ import (
 	"arqload/analysis/observation"
 	"arqload/scenarios"
 )
-
-// CacheProbes says what the replication probes of the judged time found.
-type CacheProbes struct {
-	Asked   bool // the plan names a key
-	Reason  string
-	Count   int // lost ones among them
-	Lost    int
-	P50     time.Duration // of those with a value; of one that had not ended what it had waited
-	P99     time.Duration
-	Max     time.Duration
-	Masters int
-}
 
 // counters are the series that one counter of each node gives.
 var counters = []struct {
@@ -35,7 +22,6 @@ var counters = []struct {
 	{"cache.expired", scenarios.UnitCount, func(d delta) float64 { return float64(d.expired) }},
 	{"cache.error_replies", scenarios.UnitCount, func(d delta) float64 { return float64(d.errors) }},
 	{"cache.rejected_connections", scenarios.UnitCount, func(d delta) float64 { return float64(d.rejected) }},
-	{"cache.cpu_share", scenarios.UnitShare, func(d delta) float64 { return d.cpu.Seconds() }}, // seconds of CPU in seconds
 }
 
 // gauges are the series that one sample of each node gives; false: it has no such value.
@@ -53,17 +39,6 @@ var gauges = []struct {
 		return float64(n.Clients) / float64(n.MaxClients), n.MaxClients > 0
 	}},
 	{"cache.replication_offset_lag", scenarios.UnitBytes, offsetLag},
-}
-
-// offsetLag is how many bytes the slowest online replica of a master has not acknowledged.
-func offsetLag(n *observation.RedisNode) (float64, bool) {
-	lag, any := int64(0), false
-	for _, r := range n.Replicas {
-		if r.State == "online" {
-			lag, any = max(lag, n.MasterOffset-r.Offset), true
-		}
-	}
-	return float64(lag), any
 }
 
 // cacheSeries are the series over the whole run, each node's own and those of all.
@@ -84,9 +59,10 @@ func cacheSeries(lines []*timeline, cuts []int) []Series {
 			add("cache_hit_ratio", of, scenarios.UnitShare, ratios([]*timeline{l}, l.read))
 		}
 		for _, c := range counters {
-			if c.name != "cache.cpu_share" || l.tellsCPU() {
-				add(c.name, of, c.unit, l.counted(c.of))
-			}
+			add(c.name, of, c.unit, l.counted(c.of))
+		}
+		if l.tellsCPU() {
+			add("cache.cpu_share", of, scenarios.UnitShare, l.busy())
 		}
 		for _, g := range gauges {
 			var points []Point
@@ -113,6 +89,20 @@ func (l *timeline) counted(of func(delta) float64) []Point {
 		a, b := l.read[k-1], l.read[k]
 		if d, whole := l.between(a, b); whole && d.length > 0 {
 			points = append(points, Point{At: l.at[a], Length: d.length, Value: of(d)})
+		}
+	}
+	return points
+}
+
+// busy are the seconds of CPU between each two readings of one life. CONFIG RESETSTAT does
+// not clear them.
+func (l *timeline) busy() []Point {
+	var points []Point
+	for k := 1; k < len(l.read); k++ {
+		a, b := l.read[k-1], l.read[k]
+		if length := l.at[b] - l.at[a]; length > 0 && l.broken[b] != gapLasting {
+			used := max(0, l.readings[b].MainCPU-l.readings[a].MainCPU)
+			points = append(points, Point{At: l.at[a], Length: length, Value: used.Duration().Seconds()})
 		}
 	}
 	return points
@@ -162,10 +152,13 @@ func (c *Cache) nothing() {
 	}
 }
 
-// measure judges each metric of the catalogue by its rule.
-func (c *Cache) measure(all []taken[observation.Redis], lines []*timeline, stretches []stretch) {
+// measure judges each metric of the catalogue by its rule. lacks is what is missing of all
+// of them; c.Partial also what was reset, which is missing of counters alone.
+func (c *Cache) measure(all []taken[observation.Redis], lines []*timeline, stretches []stretch, lacks string) {
 	c.nothing()
-	if probing := c.probe(all, stretches); !probing {
+	lost := lostReplicas(lines, stretches)
+	c.Gaps = append(c.Gaps, lost...)
+	if probing := c.probe(all, stretches, lost); !probing {
 		delete(c.Measures, "cache.replication_lag") // the plan does not name a key
 	}
 	if c.Covered == 0 {
@@ -184,22 +177,47 @@ func (c *Cache) measure(all []taken[observation.Redis], lines []*timeline, stret
 	for name, n := range map[string]int64{"cache.evictions": c.Evicted, "cache.rejected_connections": c.Rejected, "cache.error_replies": c.ErrorReplies} {
 		c.Measures[name] = Measure{Partial: c.Partial, Value: float64(n), N: len(c.Intervals)}
 	}
-	c.Measures["cache.blocked_clients"] = highest(stretches, c.Partial, named("cache.blocked_clients")...)
-	c.Measures["cache.memory_share"] = c.share(stretches, named("cache.memory_share"), "maxmemory", "is 0 (unlimited)", func(n CacheNode) bool { return n.MaxMemory > 0 })
-	c.Measures["cache.clients_share"] = c.share(stretches, named("cache.clients_share"), "maxclients", "is not told", func(n CacheNode) bool { return n.MaxClients > 0 })
-	c.Measures["cache.replication_offset_lag"] = c.lag(lines, stretches, named("cache.replication_offset_lag"))
-	c.Measures["cache.cpu_share"] = c.cpu(stretches, lines, named("cache.cpu_share"))
+	seen := join(lacks, unread(all, lines, stretches))
+	c.Measures["cache.blocked_clients"] = highest(stretches, seen, named("cache.blocked_clients")...)
+	c.Measures["cache.memory_share"] = c.share(stretches, seen, named("cache.memory_share"), "maxmemory", "is 0 (unlimited)", func(n CacheNode) bool { return n.MaxMemory > 0 })
+	c.Measures["cache.clients_share"] = c.share(stretches, seen, named("cache.clients_share"), "maxclients", "is not told", func(n CacheNode) bool { return n.MaxClients > 0 })
+	c.Measures["cache.replication_offset_lag"] = lag(lines, stretches, join(seen, gapWords(lost)), named("cache.replication_offset_lag"))
+	c.Measures["cache.cpu_share"] = cpu(all, lines, stretches, lacks, named("cache.cpu_share"))
+}
+
+// sampled says whether what was read at an instant is of the judged time: the samples that
+// bound a stretch are taken a moment after its ends.
+func sampled(stretches []stretch, at time.Duration) bool {
+	return slices.ContainsFunc(stretches, func(s stretch) bool { return s.from-atEdge <= at && at <= s.to+atEdge })
+}
+
+// unread says how many samples of the judged time lack a node. What counters counted
+// meanwhile is in the next one, what a gauge was is nowhere.
+func unread(all []taken[observation.Redis], lines []*timeline, stretches []stretch) string {
+	failed, n := 0, uint64(0)
+	for i := range all {
+		if !sampled(stretches, all[i].at) {
+			continue
+		}
+		n++
+		if all[i].err != "" || slices.ContainsFunc(lines, func(l *timeline) bool { return l.errs[i] != "" || l.blind(i) }) {
+			failed++
+		}
+	}
+	if failed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %s failed", failed, plural(n, "sample"))
 }
 
 // share is the highest share of a limit, if every node has one.
-func (c *Cache) share(stretches []stretch, series []Series, limit, lacks string, has func(CacheNode) bool) Measure {
+func (c *Cache) share(stretches []stretch, partial string, series []Series, limit, lacks string, has func(CacheNode) bool) Measure {
 	var without []string
 	for _, n := range c.Nodes {
 		if n.Version != "" && !has(n) { // it was read
 			without = append(without, n.Address)
 		}
 	}
-	partial := c.Partial
 	if len(without) > 0 {
 		text := fmt.Sprintf("%s %s on %s", limit, lacks, strings.Join(without, ", "))
 		if len(series) == 0 {
@@ -218,33 +236,26 @@ func join(a, b string) string {
 	return a + "; " + b
 }
 
-// lag is the most that a replica lacked. One that is being filled is behind by all.
-func (c *Cache) lag(lines []*timeline, stretches []stretch, series []Series) Measure {
-	partial, any := c.Partial, false
+// cpu is the busiest main thread's share. An interval across an end of the judged time is
+// not in it.
+func cpu(all []taken[observation.Redis], lines []*timeline, stretches []stretch, partial string, parts []Series) Measure {
+	var lacks []string
 	for _, l := range lines {
+		var at []time.Duration
 		for _, i := range l.read {
-			for _, r := range l.readings[i].Replicas {
-				any = true
-				if r.State != "online" && holds(stretches, l.at[i]) && !strings.Contains(partial, r.Address+" was in state") {
-					partial = join(partial, fmt.Sprintf("the replica %s was in state %s at %s", r.Address, r.State, duration(l.at[i])))
-				}
+			at = append(at, all[i].read())
+		}
+		switch {
+		case len(at) == 0: // a gap tells of it
+		case !l.tellsCPU():
+			lacks = append(lacks, l.address+" does not tell the CPU time of its main thread (Redis 6.2 and later do)")
+		default:
+			for _, what := range uncovered(stretches, at) {
+				lacks = append(lacks, l.address+": "+what)
 			}
 		}
 	}
-	if !any {
-		return noMeasure("no node has a replica")
-	}
-	return highest(stretches, partial, series...)
-}
-
-// cpu is the busiest main thread's share.
-func (c *Cache) cpu(stretches []stretch, lines []*timeline, parts []Series) Measure {
-	partial := c.Partial
-	for _, l := range lines {
-		if len(l.read) > 0 && !l.tellsCPU() {
-			partial = join(partial, l.address+" does not tell the CPU time of its main thread (Redis 6.2 and later do)")
-		}
-	}
+	partial = join(partial, gapWords(lacks))
 	if len(parts) == 0 {
 		return noMeasure("Redis does not tell the CPU time of its main thread (6.2 and later do)")
 	}
@@ -255,71 +266,4 @@ func (c *Cache) cpu(stretches []stretch, lines []*timeline, parts []Series) Meas
 		}
 	}
 	return averaged(stretches, partial, false, parts, wholes)
-}
-
-// waits is WAIT's own limit in the collector: what has not ended by then is slow.
-const waits = time.Second
-
-// probe takes the replication probes of the judged time, and says whether the plan names
-// a key for them.
-func (c *Cache) probe(all []taken[observation.Redis], stretches []stretch) bool {
-	m := Measure{}
-	seconds := map[string]map[time.Duration]float64{}
-	var masters, notes []string
-	var values []time.Duration
-	for _, t := range all {
-		c.Probes.Asked = c.Probes.Asked || t.data.Probing
-		if holds(stretches, t.at) {
-			notes = append(notes, t.data.ProbeNotes...)
-		}
-		for _, p := range t.data.Probes {
-			at := t.at - p.Ago.Duration()
-			if !p.Lost {
-				if seconds[p.Master] == nil {
-					seconds[p.Master] = map[time.Duration]float64{}
-					masters = append(masters, p.Master)
-				}
-				second := at.Truncate(time.Second)
-				seconds[p.Master][second] = max(seconds[p.Master][second], p.Took.Duration().Seconds())
-			}
-			if !slices.ContainsFunc(stretches, func(s stretch) bool { return s.from <= at && at < s.to }) {
-				continue
-			}
-			// One that had not ended after a short wait might have been fast or slow.
-			one := Probe{At: at, Value: p.Took.Duration(), Lost: p.Lost || p.AtLeast && p.Took.Duration() < waits}
-			if m.Probes = append(m.Probes, one); one.Lost {
-				c.Probes.Lost++
-			} else {
-				values = append(values, one.Value)
-			}
-		}
-	}
-	slices.Sort(masters)
-	for _, master := range masters {
-		s := Series{Name: "cache.replication_lag", Source: "redis", Unit: scenarios.UnitSeconds}
-		if len(masters) > 1 {
-			s.Of = master
-		}
-		for at, v := range seconds[master] {
-			s.Points = append(s.Points, Point{At: at, Value: v}) // the longest of those begun in the second
-		}
-		sortPoints(s.Points)
-		c.Series = append(c.Series, s)
-	}
-	if !c.Probes.Asked {
-		return false
-	}
-	slices.Sort(notes)
-	notes = slices.Compact(notes)
-	m.Partial = strings.Join(notes[:min(3, len(notes))], "; ")
-	if m.N = len(m.Probes); m.N == 0 {
-		m = noMeasure(join("there was no replication probe in the judged time", m.Partial))
-	}
-	c.Probes.Reason, c.Probes.Count, c.Probes.Masters = join(m.Reason, m.Partial), m.N, len(masters)
-	if slices.Sort(values); len(values) > 0 {
-		rank := func(q float64) time.Duration { return values[max(0, int(math.Ceil(q*float64(len(values))))-1)] }
-		c.Probes.P50, c.Probes.P99, c.Probes.Max = rank(0.5), rank(0.99), values[len(values)-1]
-	}
-	c.Measures["cache.replication_lag"] = m
-	return true
 }

@@ -241,7 +241,7 @@ func TestMeasuresOfTheCatalogue(t *testing.T) {
 		}
 		r.Nodes[0].MasterOffset = int64(1000 * (s + 3))
 		r.Nodes[0].Replicas = []observation.RedisReplica{{Address: "b:6379", State: "online", Offset: int64(1000 * (s + 2))}}
-		r.Nodes[1].Role = "slave"
+		r.Nodes[1].Role, r.Nodes[1].Master, r.Nodes[1].MasterLink = "slave", "a:6379", "up"
 		if s == 13 {
 			r.Nodes[1].Clients, r.Nodes[1].BlockedClients = 50, 4
 			r.Nodes[0].Replicas[0].Offset -= 500

@@ -54,13 +54,30 @@ type Node struct {
 	OpsPerS        float64  `json:"ops_per_s"`
 	CPUShare       *float64 `json:"cpu_share"` // of the main thread; null: not told
 	UsedMemoryMax  int64    `json:"used_memory_max_bytes"`
+	RSSMax         int64    `json:"used_memory_rss_max_bytes"`
 	MaxMemoryBytes int64    `json:"maxmemory_bytes"` // 0: unlimited
 	Policy         string   `json:"maxmemory_policy"`
-	Fragmentation  float64  `json:"fragmentation_ratio"`
+	Fragmentation  float64  `json:"fragmentation_ratio"` // of RSS to used memory, at the last sample
 	ClientsMax     int64    `json:"clients_max"`
 	MaxClients     int64    `json:"maxclients"`
 	Keys           int64    `json:"keys"`
+	// Intervals are empty of a single node, whose are those of the cache, and where there are
+	// more than nodeIntervals over all nodes: the samples of the bundle hold them.
+	Intervals []NodeInterval `json:"intervals"`
 }
+
+// NodeInterval is what a node counted between two samples.
+type NodeInterval struct {
+	AtS     float64 `json:"at_s"`
+	LengthS float64 `json:"length_s"`
+	Hits    int64   `json:"hits"`
+	Misses  int64   `json:"misses"`
+	Partial bool    `json:"partial"` // the node was restarted or reset in it, or not read
+}
+
+// nodeIntervals bounds the intervals of all nodes: ten minutes of a cluster of six, in a file
+// that people open.
+const nodeIntervals = 3600
 
 // Command is one Redis command over all nodes. Its times are the server's own execution.
 type Command struct {
@@ -85,6 +102,9 @@ type CacheProbes struct {
 	P99S    *float64 `json:"p99_s"`
 	MaxS    *float64 `json:"max_s"`
 	Reason  string   `json:"reason"` // why there are none, or not of every master
+	// Worst is the master that the objective is judged by; the figures above are of all.
+	Worst     string   `json:"worst"`
+	WorstP99S *float64 `json:"worst_p99_s"`
 }
 
 // CacheInterval is what all nodes counted between two samples.
@@ -111,15 +131,24 @@ func cache(s *analysis.Summary) Cache {
 	if out.Errors == nil {
 		out.Errors = map[string]int64{}
 	}
+	total := 0
+	for _, n := range c.Nodes {
+		total += len(n.Intervals)
+	}
 	for _, n := range c.Nodes {
 		o := Node{Address: n.Address, FoundThrough: n.Found, Role: n.Role, Version: n.Version, Partial: n.Partial, Hits: n.Hits, Misses: n.Misses, Evicted: n.Evicted,
-			OpsPerS: n.OpsPerS, UsedMemoryMax: n.UsedMemoryMax, MaxMemoryBytes: n.MaxMemory, Policy: n.Policy, Fragmentation: n.Fragmentation,
-			ClientsMax: n.ClientsMax, MaxClients: n.MaxClients, Keys: n.Keys}
+			OpsPerS: n.OpsPerS, UsedMemoryMax: n.UsedMemoryMax, RSSMax: n.RSSMax, MaxMemoryBytes: n.MaxMemory, Policy: n.Policy, Fragmentation: n.Fragmentation,
+			ClientsMax: n.ClientsMax, MaxClients: n.MaxClients, Keys: n.Keys, Intervals: []NodeInterval{}}
 		if n.OK {
 			o.HitRatio = &n.HitRatio
 		}
 		if n.CPUShare >= 0 {
 			o.CPUShare = &n.CPUShare
+		}
+		if len(c.Nodes) > 1 && total <= nodeIntervals {
+			for _, i := range n.Intervals {
+				o.Intervals = append(o.Intervals, NodeInterval{AtS: i.At.Seconds(), LengthS: i.Length.Seconds(), Hits: i.Hits, Misses: i.Misses, Partial: i.Partial})
+			}
 		}
 		out.Nodes = append(out.Nodes, o)
 	}
@@ -140,9 +169,12 @@ func cache(s *analysis.Summary) Cache {
 		out.Intervals = append(out.Intervals, o)
 	}
 	if p := c.Probes; p.Asked {
-		out.Probes = &CacheProbes{Count: p.Count, Lost: p.Lost, Masters: p.Masters, Reason: p.Reason}
+		out.Probes = &CacheProbes{Count: p.Count, Lost: p.Lost, Masters: p.Masters, Reason: p.Reason, Worst: p.Worst}
 		if p.Count > p.Lost {
 			out.Probes.P50S, out.Probes.P99S, out.Probes.MaxS = inSeconds(&p.P50), inSeconds(&p.P99), inSeconds(&p.Max)
+		}
+		if p.WorstP99 > 0 {
+			out.Probes.WorstP99S = inSeconds(&p.WorstP99)
 		}
 	}
 	return out
@@ -267,6 +299,9 @@ func (c *Cache) errorWords() string {
 
 func (p *CacheProbes) words() string {
 	text := fmt.Sprintf("a write reached them in p50 %s, p99 %s, max %s; %d probes, %d lost", opt(p.P50S), opt(p.P99S), opt(p.MaxS), p.Count, p.Lost)
+	if p.Masters > 1 && p.WorstP99S != nil {
+		text += fmt.Sprintf("; from %s, the slowest, p99 %s", p.Worst, secs(*p.WorstP99S))
+	}
 	if p.P50S == nil {
 		text = "no write to them was timed"
 	}

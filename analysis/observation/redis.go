@@ -9,6 +9,8 @@ type Redis struct {
 	Probing    bool         `json:"probing,omitempty"`
 	Probes     []RedisProbe `json:"probes,omitempty"`
 	ProbeNotes []string     `json:"probe_notes,omitempty"`
+	// Dropped is how many planned probes were given up because too many had not ended.
+	Dropped int `json:"probes_dropped,omitempty"`
 	// Notes say what may be missing from Nodes: a cluster that was not told, an address
 	// that is left out.
 	Notes []string `json:"notes,omitempty"`
@@ -41,7 +43,6 @@ type RedisNode struct {
 	Policy        string  `json:"maxmemory_policy"`
 	RSS           int64   `json:"used_memory_rss_bytes"`
 	Fragmentation float64 `json:"mem_fragmentation_ratio,omitempty"`
-	SystemMemory  int64   `json:"total_system_memory_bytes,omitempty"`
 
 	Clients        int64 `json:"connected_clients"`
 	MaxClients     int64 `json:"maxclients"`
@@ -50,9 +51,8 @@ type RedisNode struct {
 	Keys           int64 `json:"keys"`
 
 	// MainCPU is the CPU time of the thread that runs the commands; 0: not told (before 6.2,
-	// or by a service that hides it). CPU is that of all threads.
+	// or by a service that hides it).
 	MainCPU Seconds `json:"used_cpu_main_thread_s,omitempty"`
-	CPU     Seconds `json:"used_cpu_s,omitempty"`
 
 	MasterOffset int64          `json:"master_repl_offset,omitempty"`
 	MasterLink   string         `json:"master_link_status,omitempty"` // of a replica: up or down

@@ -40,10 +40,9 @@ func parseInfo(text string) (observation.RedisNode, error) {
 	s.Hits, s.Misses, s.Commands = n("keyspace_hits"), n("keyspace_misses"), n("total_commands_processed")
 	s.Expired, s.Evicted, s.Rejected, s.ErrorReplies = n("expired_keys"), n("evicted_keys"), n("rejected_connections"), n("total_error_replies")
 	s.UsedMemory, s.NotCounted, s.MaxMemory, s.Policy = n("used_memory"), n("mem_not_counted_for_evict"), n("maxmemory"), fields["maxmemory_policy"]
-	s.RSS, s.Fragmentation, s.SystemMemory = n("used_memory_rss"), decimal(fields["mem_fragmentation_ratio"]), n("total_system_memory")
+	s.RSS, s.Fragmentation = n("used_memory_rss"), decimal(fields["mem_fragmentation_ratio"])
 	s.Clients, s.MaxClients, s.BlockedClients = n("connected_clients"), n("maxclients"), n("blocked_clients")
 	s.MainCPU = seconds(decimal(fields["used_cpu_sys_main_thread"]) + decimal(fields["used_cpu_user_main_thread"]))
-	s.CPU = seconds(decimal(fields["used_cpu_sys"]) + decimal(fields["used_cpu_user"]))
 	s.MasterOffset, s.MasterLink = n("master_repl_offset"), fields["master_link_status"]
 	if host := fields["master_host"]; host != "" {
 		s.Master = net.JoinHostPort(host, fields["master_port"])

@@ -1,6 +1,7 @@
 package redisinfo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -66,7 +67,7 @@ func (t *tally) read() (all int64, by map[string]int64, errors int64) {
 }
 
 func newNode(o *redis.Options, found string) *node {
-	n := &node{address: o.Addr, found: found, user: o.Username, secret: o.Password, options: o, tally: &tally{by: map[string]int64{}}}
+	n := &node{address: o.Addr, found: found, user: cmp.Or(o.Username, "default"), secret: o.Password, options: o, tally: &tally{by: map[string]int64{}}}
 	o.Protocol = 2           // INFO is text in either
 	o.DB = 0                 // INFO is about all of them, and a cluster refuses SELECT
 	o.ClientName = ""        // CLIENT SETNAME

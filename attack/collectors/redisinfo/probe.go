@@ -19,6 +19,9 @@ const (
 	probeEvery  = 100 * time.Millisecond
 	probeWithin = time.Second // WAIT's own limit
 	probeKeeps  = time.Minute // how long the key lives
+	// mostPending bounds how many probes wait to be acknowledged: ten minutes of a master that
+	// does not answer. The first ones stay, which wait the longest.
+	mostPending = 6000
 )
 
 // prober times writes to one master until its replicas have them: at fixed instants SET
@@ -38,6 +41,7 @@ type prober struct {
 	mu      sync.Mutex
 	done    []probe
 	pending []time.Time // planned and not yet acknowledged
+	dropped int         // planned since the last sample when too many were pending
 	note    string      // why the last one failed
 	refused bool        // the user may not probe: note stands for good
 }
@@ -105,7 +109,7 @@ func (p *prober) run(ctx context.Context) {
 		p.plan(planned)
 		sent := time.Now()
 		p.flying.Store(n)
-		acknowledged, err := p.write(ctx, conn, n, replicas)
+		acknowledged, err := p.node.write(ctx, conn.Pipeline(), p.key, n, replicas, probeWithin)
 		p.flying.Store(0)
 		end := time.Now()
 		if ctx.Err() != nil {
@@ -132,18 +136,17 @@ func (p *prober) run(ctx context.Context) {
 	}
 }
 
-// write sends one value and waits until so many replicas have it.
-func (p *prober) write(ctx context.Context, conn *redis.Conn, n int64, replicas int) (acknowledged int, err error) {
-	pipe := conn.Pipeline()
-	set := pipe.Set(ctx, p.key, n, probeKeeps)
-	wait := pipe.Do(ctx, "wait", replicas, probeWithin.Milliseconds())
+// write sends one value and waits until so many replicas have it, or for the limit.
+func (n *node) write(ctx context.Context, pipe redis.Pipeliner, key string, value int64, replicas int, limit time.Duration) (acknowledged int, err error) {
+	set := pipe.Set(ctx, key, value, probeKeeps)
+	wait := pipe.Do(ctx, "wait", replicas, limit.Milliseconds())
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	for _, c := range []redis.Cmder{set, wait} {
 		switch err := c.Err(); {
 		case err == nil:
-			p.node.tally.did(c.Name())
+			n.tally.did(c.Name())
 		case isReply(err):
-			p.node.tally.refused()
+			n.tally.refused()
 		}
 	}
 	if err := errors.Join(set.Err(), wait.Err()); err != nil {
@@ -160,6 +163,10 @@ func isTimeout(err error) bool {
 func (p *prober) plan(at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.pending) >= mostPending {
+		p.dropped++
+		return
+	}
 	p.pending = append(p.pending, at)
 }
 
@@ -188,10 +195,8 @@ func (p *prober) acknowledge(last time.Time, took time.Duration, end time.Time) 
 func (p *prober) fail(sent, end time.Time, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	hint := ""
 	if forbidden(err) {
 		p.pending, p.done, p.refused = nil, nil, true // there is no measuring that could have lost something
-		hint = fmt.Sprintf(" (let the user write the probe key: ACL SETUSER %s +set +wait ~%s)", p.node.user, p.key)
 	}
 	for _, at := range p.pending {
 		o := probe{planned: at, took: lost}
@@ -201,15 +206,23 @@ func (p *prober) fail(sent, end time.Time, err error) {
 		p.done = append(p.done, o)
 	}
 	p.pending = nil
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	if p.node.secret != "" {
-		text = strings.ReplaceAll(text, p.node.secret, "[password]")
-	}
-	p.note = fmt.Sprintf("a replication probe at %s failed: %s%s", p.node.address, text, hint)
+	p.note = p.node.probeFailed(err, p.key)
 }
 
-// take hands over what has ended; where it is the last time, also what has not.
-func (p *prober) take(begun time.Time, last bool) (probes []observation.RedisProbe, notes []string) {
+// probeFailed says why a probe failed and what to do about it, without the password.
+func (n *node) probeFailed(err error, key string) string {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if n.secret != "" {
+		text = strings.ReplaceAll(text, n.secret, "[password]")
+	}
+	if forbidden(err) {
+		text += fmt.Sprintf(" (let the user write the probe key: ACL SETUSER %s +set +wait ~%s)", n.user, key)
+	}
+	return fmt.Sprintf("a replication probe at %s failed: %s", n.address, text)
+}
+
+// take puts what has ended into a sample; where it is the last time, also what has not.
+func (p *prober) take(s *observation.Redis, begun time.Time, last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if last {
@@ -223,13 +236,13 @@ func (p *prober) take(begun time.Time, last bool) (probes []observation.RedisPro
 		if r.Lost = o.took == lost; !r.Lost {
 			r.Took, r.AtLeast = observation.Seconds(o.took), o.atLeast
 		}
-		probes = append(probes, r)
+		s.Probes = append(s.Probes, r)
 	}
 	if p.note != "" {
-		notes = []string{p.note}
+		s.ProbeNotes = append(s.ProbeNotes, p.note)
 	}
 	if p.done = nil; !p.refused {
 		p.note = ""
 	}
-	return probes, notes
+	s.Dropped, p.dropped = s.Dropped+p.dropped, 0
 }

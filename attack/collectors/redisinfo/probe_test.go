@@ -137,3 +137,58 @@ func TestAKeysSlotIsTheSpecifications(t *testing.T) {
 		t.Errorf("slot %d, want 12739", n)
 	}
 }
+
+// A user who may not probe, and a master that nobody repeats, are told before the load.
+func TestWhatCannotBeProbedIsToldAtOpening(t *testing.T) {
+	t.Parallel()
+	set := start(t, sandbox.RedisOptions{Replicas: 1})
+	alone := start(t, sandbox.RedisOptions{})
+	admin := at(t, set.Addresses()[0])
+	for name, allowed := range map[string][]string{"reader": {"+info"}, "elsewhere": {"+info", "+set", "+wait", "~other:*"}, "writer": {"+info", "+set", "+wait", "~arqload:probe"}} {
+		words := []any{"acl", "setuser", name, "on", ">planted-secret", "-@all"}
+		for _, w := range allowed {
+			words = append(words, w)
+		}
+		if err := admin.Do(t.Context(), words...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ name, url, key, want string }{
+		{"may read alone", strings.Replace(set.URL(), "redis://", "redis://reader:planted-secret@", 1), "arqload:probe", "ACL SETUSER reader +set +wait ~arqload:probe"},
+		{"may write elsewhere", strings.Replace(set.URL(), "redis://", "redis://elsewhere:planted-secret@", 1), "arqload:probe", "ACL SETUSER elsewhere +set +wait ~arqload:probe"},
+		{"may write the key", strings.Replace(set.URL(), "redis://", "redis://writer:planted-secret@", 1), "arqload:probe", ""},
+		{"no replica", alone.URL(), "arqload:probe", "no replica is connected to " + alone.Addresses()[0] + ": nothing to measure"},
+		{"no key", alone.URL(), "", ""},
+	} {
+		o := openWith(t, c.url, Options{ProbeKey: c.key})
+		doubts := strings.Join(o.Doubts(), "\n")
+		if c.want == "" && doubts != "" || !strings.Contains(doubts, c.want) || strings.Contains(doubts, "planted-secret") {
+			t.Errorf("%s: doubts %q, want %q", c.name, doubts, c.want)
+		}
+		if n := sample(t, o).Nodes[0]; c.name == "may read alone" && n.OwnErrors < 2 {
+			t.Errorf("%s: %d own errors, want those of SET and WAIT among them", c.name, n.OwnErrors)
+		}
+	}
+	if n, err := at(t, alone.Addresses()[0]).Exists(t.Context(), "arqload:probe").Result(); err != nil || n != 0 {
+		t.Errorf("the key was written where nothing can be measured (%v)", err)
+	}
+}
+
+func TestAMasterThatAnswersNothingDoesNotFillTheMemory(t *testing.T) {
+	p := &prober{node: &node{address: "a:6379"}}
+	begun := time.Now()
+	for i := range 6005 {
+		p.plan(begun.Add(time.Duration(i) * probeEvery))
+	}
+	end := begun.Add(6005 * probeEvery)
+	p.acknowledge(time.Time{}, 0, end)
+	var s observation.Redis
+	p.take(&s, begun, false)
+	if len(s.Probes) != 6000 || s.Dropped != 5 || s.Probes[0].Took.Duration() != 6005*probeEvery {
+		t.Errorf("%d probes, the first took %v, %d dropped; want 6000, the 600.5 s since it was planned, 5", len(s.Probes), s.Probes[0].Took, s.Dropped)
+	}
+	var next observation.Redis
+	if p.take(&next, end, false); next.Dropped != 0 || len(next.Probes) != 0 {
+		t.Errorf("the next sample tells %+v once more", next)
+	}
+}

@@ -1,6 +1,7 @@
 package redisinfo
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,27 +23,19 @@ func (c *Collector) probe(begun time.Time, nodes []observation.RedisNode) (notes
 			c.end(p, begun) // it lost its office
 			continue
 		}
-		if s.Cluster && len(c.slots) > 0 && !slices.Contains(masters(c.slots), s.Address) {
+		if !c.holds(s) {
 			c.end(p, begun) // it holds nothing
 			continue
 		}
-		key := c.keyOf(s)
+		key, keyless := c.keyOf(s)
 		if p != nil && p.key != key {
 			c.end(p, begun)
 			p = nil
 		}
-		online := int64(0)
-		for _, r := range s.Replicas {
-			if r.State == "online" {
-				online++
-			}
-		}
+		online := online(s)
 		switch {
-		case s.Cluster && len(c.slots) == 0:
-			notes = append(notes, fmt.Sprintf("which keys the master %s holds is not known: %s", s.Address, c.untold))
-			continue
-		case key == "":
-			notes = append(notes, fmt.Sprintf("the master %s has no key that begins with the probe key: leave out its {tag}", s.Address))
+		case keyless != "":
+			notes = append(notes, keyless)
 			continue
 		case online == 0:
 			notes = append(notes, fmt.Sprintf("the master %s has no connected replica to wait for", s.Address))
@@ -64,22 +57,72 @@ func (c *Collector) end(p *prober, begun time.Time) {
 	}
 	delete(c.probers, p.node.address)
 	p.stop()
-	probes, notes := p.take(begun, true)
-	c.ended.Probes, c.ended.ProbeNotes = append(c.ended.Probes, probes...), append(c.ended.ProbeNotes, notes...)
+	p.take(&c.ended, begun, true)
 }
 
-// probed returns what became of the probes since the sample before.
-func (c *Collector) probed(begun time.Time, last bool) ([]observation.RedisProbe, []string) {
-	all, notes := c.ended.Probes, c.ended.ProbeNotes
+// probed puts into a sample what became of the probes since the one before.
+func (c *Collector) probed(s *observation.Redis, begun time.Time, last bool) {
+	s.Probes, s.ProbeNotes, s.Dropped = c.ended.Probes, append(s.ProbeNotes, c.ended.ProbeNotes...), c.ended.Dropped
 	c.ended = observation.Redis{}
 	for _, p := range c.probers {
 		if last {
 			p.cancel()
 		}
-		probes, more := p.take(begun, last)
-		all, notes = append(all, probes...), append(notes, more...)
+		p.take(s, begun, last)
 	}
-	return all, notes
+}
+
+// online is how many replicas a master sees.
+func online(master observation.RedisNode) (n int64) {
+	for _, r := range master.Replicas {
+		if r.State == "online" {
+			n++
+		}
+	}
+	return n
+}
+
+// doubt tries what the probes will do, with a WAIT for nobody, at a master that has replicas:
+// a refusal is better known before the load than after it.
+func (c *Collector) doubt(ctx context.Context, nodes []observation.RedisNode) (doubts []string) {
+	var alone []string
+	masters, tried := 0, false
+	for _, s := range nodes {
+		if s.Error != "" || s.Role != "master" || !c.holds(s) {
+			continue
+		}
+		masters++
+		switch key, keyless := c.keyOf(s); {
+		case keyless != "":
+			doubts = append(doubts, keyless)
+		case online(s) == 0:
+			alone = append(alone, s.Address)
+		case !tried:
+			tried = true
+			ctx, cancel := context.WithTimeout(ctx, edgePatience)
+			n := c.node(s.Address)
+			if _, err := n.write(ctx, n.client.Pipeline(), key, 0, 0, time.Millisecond); err != nil {
+				doubts = append(doubts, n.probeFailed(err, key))
+			}
+			cancel()
+		}
+	}
+	if n := len(alone); n > 0 {
+		text := strings.Join(alone[:min(n, 3)], ", ")
+		if n > 3 {
+			text += fmt.Sprintf(" and %d more", n-3)
+		}
+		doubts = append(doubts, "cache.replication_lag: no replica is connected to "+text+": nothing to measure there")
+	}
+	if masters == 0 {
+		doubts = append(doubts, "cache.replication_lag: no master could be read: nothing to measure")
+	}
+	return doubts
+}
+
+// holds says whether a master has slots, or need not have any.
+func (c *Collector) holds(s observation.RedisNode) bool {
+	return !s.Cluster || len(c.slots) == 0 || slices.Contains(masters(c.slots), s.Address)
 }
 
 // probeKeys are the keys that the probes of a cluster write.
@@ -99,10 +142,13 @@ func masters(slots []redis.ClusterSlot) []string {
 	return all
 }
 
-// keyOf returns the key to write at a master; empty: no key of this name can be its own.
-func (c *Collector) keyOf(n observation.RedisNode) string {
-	if !n.Cluster {
-		return c.options.ProbeKey
+// keyOf returns the key to write at a master, or why there is none.
+func (c *Collector) keyOf(n observation.RedisNode) (key, keyless string) {
+	switch {
+	case !n.Cluster:
+		return c.options.ProbeKey, ""
+	case len(c.slots) == 0:
+		return "", fmt.Sprintf("which keys the master %s holds is not known: %s", n.Address, c.untold)
 	}
 	shape := ""
 	for _, s := range c.slots {
@@ -113,7 +159,10 @@ func (c *Collector) keyOf(n observation.RedisNode) string {
 	if shape != c.keys.slots {
 		c.keys = probeKeys{slots: shape, by: spread(c.options.ProbeKey, c.slots)}
 	}
-	return c.keys.by[n.Address]
+	if key = c.keys.by[n.Address]; key == "" {
+		keyless = fmt.Sprintf("the master %s has no key that begins with the probe key: leave out its {tag}", n.Address)
+	}
+	return key, keyless
 }
 
 // tries bounds the search for a key of each master.

@@ -6,6 +6,13 @@
 // and LATENCY HISTOGRAM where that is allowed: neither CONFIG nor CLIENT, which managed
 // services refuse. None of these counts as a hit or a miss, and what the server counts of
 // them as commands is told in the sample.
+//
+// It writes nothing, unless [Options] name a key for probes: then each master with replicas
+// gets ten times a second, on a connection of its own, SET of that key (it expires after a
+// minute; in a cluster the key has a tag behind it, which makes it the master's own) and WAIT
+// for the connected replicas, which times how long a write takes to reach all of them. SET
+// replaces what stands under the key. [Open] sends one such pair ahead, to learn whether the
+// user may.
 package redisinfo
 
 import (
@@ -59,6 +66,7 @@ type Collector struct {
 	keys    probeKeys
 	ended   observation.Redis // what probers had to say that have ended
 	untold  string            // why the cluster's nodes may not all be known
+	doubts  []string
 }
 
 // Open connects to one node, or to several whose addresses are separated by commas;
@@ -99,8 +107,15 @@ func (c *Collector) open(ctx context.Context) error {
 			n.left = true
 		}
 	}
+	if c.options.ProbeKey != "" {
+		c.doubts = c.doubt(ctx, s.Nodes)
+	}
 	return nil
 }
+
+// Doubts says what will not be measured of that which the options ask for, each with what
+// to do about it.
+func (c *Collector) Doubts() []string { return c.doubts }
 
 // quiet keeps the driver from writing its own lines to stderr, in the middle of a report:
 // what it has to say comes back as an error too. Its logger can only be set for the whole
@@ -147,10 +162,8 @@ func (c *Collector) Sample(ctx context.Context, tick collectors.Tick) (any, erro
 	if s.Probing = true; err == nil {
 		s.ProbeNotes = c.probe(begun, s.Nodes)
 	}
-	var notes []string
-	s.Probes, notes = c.probed(begun, tick.Final)
-	s.ProbeNotes = append(s.ProbeNotes, notes...)
-	if len(s.Probes) > 0 { // they tell of just this time; each node has its own error
+	c.probed(&s, begun, tick.Final)
+	if len(s.Probes) > 0 || s.Dropped > 0 { // they tell of just this time; each node has its own error
 		return s, nil
 	}
 	return s, err
