@@ -2,20 +2,20 @@ package redisinfo
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"arqload/attack/authorities"
 )
 
 // parse reads the addresses of a plan.
 func parse(urls, caFile string) ([]*redis.Options, error) {
-	roots, err := authorities(caFile)
+	roots, err := authorities.Pool(caFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("redisinfo: %w", err)
 	}
 	var all []*redis.Options
 	for i, address := range strings.Split(urls, ",") {
@@ -38,25 +38,6 @@ func parse(urls, caFile string) ([]*redis.Options, error) {
 		all = append(all, o)
 	}
 	return all, nil
-}
-
-// authorities returns the system's with those of a PEM file; nil: the system's alone.
-func authorities(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("redisinfo: ca_file: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("redisinfo: ca_file: %s holds no PEM certificate", file)
-	}
-	return pool, nil
 }
 
 // like returns options for another address with the user, the password and the TLS of the
