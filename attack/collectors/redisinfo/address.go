@@ -2,6 +2,7 @@ package redisinfo
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"strings"
