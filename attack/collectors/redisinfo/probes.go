@@ -32,19 +32,19 @@ func (c *Collector) probe(begun time.Time, nodes []observation.RedisNode) (notes
 			c.end(p, begun)
 			p = nil
 		}
-		online := online(s)
+		replicas := online(s)
 		switch {
 		case keyless != "":
 			notes = append(notes, keyless)
 			continue
-		case online == 0:
+		case replicas == 0:
 			notes = append(notes, fmt.Sprintf("the master %s has no connected replica to wait for", s.Address))
 		case p == nil:
 			p = newProber(c.node(s.Address), key)
 			c.probers[s.Address] = p
 		}
 		if p != nil {
-			p.replicas.Store(online)
+			p.replicas.Store(replicas)
 		}
 	}
 	return notes
