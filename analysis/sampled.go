@@ -143,6 +143,9 @@ func (s *Summary) judgeProbes(r *Result, m Measure) {
 	if lost > 0 {
 		what += fmt.Sprintf(", and %.0f of %.0f could not be taken or did not end, which count against either verdict", lost, all)
 	}
+	if m.Where != "" {
+		what += " (" + m.Where + ")"
+	}
 	if m.Partial != "" {
 		what += "; " + m.Partial
 	}
