@@ -308,8 +308,8 @@ func (c *Collector) startPolling() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop, c.watch.lastAt = stop, time.Now()
-	l := c.main.again()
-	c.polling.Go(func() { c.poll(ctx, l, c.facts.flush) })
+	l, flush := c.main.again(), c.facts.flush
+	c.polling.Go(func() { c.poll(ctx, l, flush) })
 	if c.chase != nil {
 		c.polling.Go(func() { c.chase.run(ctx) })
 	}
