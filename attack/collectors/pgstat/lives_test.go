@@ -216,3 +216,17 @@ func TestEvictionsForbidAProofButNotABracket(t *testing.T) {
 		t.Errorf("%s %s over %d: %s; want a bracket", q.Claim, q.Decision, q.N, q.Reason)
 	}
 }
+
+// TestAPromotionInTheMiddleIsAGap: the server at the address stays, but is another primary.
+func TestAPromotionInTheMiddleIsAGap(t *testing.T) {
+	t.Parallel()
+	box := replicated(t)
+	r := record(t, open(t, box.ReplicaURL()))
+	work(t, box.ReplicaURL(), 100)
+	time.Sleep(1200 * time.Millisecond)
+	exec(t, client(t, box.ReplicaURL()), "select pg_promote(true, 30)")
+	time.Sleep(1200 * time.Millisecond)
+	work(t, box.ReplicaURL(), 50)
+	_, d := r.end()
+	wantPartial(t, d, "the server was promoted", 150, 150)
+}
