@@ -136,7 +136,8 @@ func (a *Application) endpoint(url string, all []taken[observation.Endpoint], st
 	if lost > 0 {
 		a.absent[url] = fmt.Sprintf("%s: %d of %s in the judged time are missing", url, lost, plural(uint64(judged), "sample"))
 	}
-	some, at := good(all, nil)
+	some, _ := good(all, nil)
+	at := begun(some)
 	l := life{url: url, stretches: stretches, samples: some, at: at, series: map[string]*appSeries{}}
 	for i := range some {
 		l.read(i)

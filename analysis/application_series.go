@@ -38,16 +38,16 @@ func (l *life) read(i int) {
 		}
 		s := l.of(i, m)
 		n := len(s.at)
-		if n > 0 && s.at[n-1] == t.at { // told twice in one answer
+		if n > 0 && s.at[n-1] == l.at[i] { // told twice in one answer
 			continue
 		}
-		s.at = append(s.at, t.at)
+		s.at = append(s.at, l.at[i])
 		key := s.selector.String()
 		switch {
 		case !s.counter:
 			s.Points = append(s.Points, Point{At: t.at, Value: v})
 		case i > 0 && again == "" && s.at[n-1] == l.at[i-1]: // else it was gone and is back
-			s.Points = append(s.Points, Point{At: l.at[i-1], Length: t.at - l.at[i-1], Value: v - l.last[key]})
+			s.Points = append(s.Points, Point{At: l.at[i-1], Length: l.at[i] - l.at[i-1], Value: v - l.last[key]})
 			fallthrough
 		default:
 			now[key] = v

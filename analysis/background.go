@@ -71,6 +71,7 @@ func (d *Database) behind(all []taken[observation.Postgres], stretches []stretch
 			d.Background.Partial = reason
 		}
 	}
+	var besides int64
 	for _, s := range stretches {
 		from, to, _, partial, ok := s.bounds(at)
 		if partial != "" {
@@ -86,11 +87,15 @@ func (d *Database) behind(all []taken[observation.Postgres], stretches []stretch
 				continue
 			}
 			d.Background.add(u)
+			if u.Checkpoints != nil && !s.surely(some[i-1].at, at[i]) {
+				besides += u.Checkpoints.Requested
+			}
 		}
 	}
 	m := noMeasure("the server does not tell its checkpoints, or they could not be read")
 	if c := d.Background.Checkpoints; c != nil {
-		m = Measure{Value: float64(c.Requested), Partial: d.Background.Partial, N: len(at)}
+		m = Measure{Value: float64(c.Requested - besides), Partial: d.Background.Partial, N: len(at)}
+		m.upTo(float64(besides))
 	}
 	d.Measures["db.checkpoints_requested"] = m
 	d.replicas(some, stretches)

@@ -37,6 +37,8 @@ type Cache struct {
 	Series   []Series
 	Measures map[string]Measure // of the catalogue
 
+	besides delta // what was counted next to the judged time
+
 	Nodes      []CacheNode
 	Commands   []CacheCommand // most time first
 	Errors     map[string]int64
@@ -114,7 +116,7 @@ func SummarizeCache(run *observation.Run) Cache {
 	var partial, resets []string
 	for _, s := range stretches {
 		some, reasons := judgedCuts(all, s, usable, at, &c.Gaps)
-		more, cleared := c.sum(all, lines, some)
+		more, cleared := c.sum(all, lines, some, s)
 		partial, resets = append(append(partial, reasons...), more...), append(resets, cleared...)
 	}
 	partial = append(partial, untold(all)...)
@@ -207,7 +209,7 @@ func (c *Cache) look(all []taken[observation.Redis], lines []*timeline, stretche
 
 // sum adds the differences between each two of the samples at some indices, and says what
 // is missing in them: resets clear only counters.
-func (c *Cache) sum(all []taken[observation.Redis], lines []*timeline, some []int) (partial, resets []string) {
+func (c *Cache) sum(all []taken[observation.Redis], lines []*timeline, some []int, s stretch) (partial, resets []string) {
 	for k := 1; k < len(some); k++ {
 		a, b := some[k-1], some[k]
 		v, known := CacheInterval{At: all[a].at, Length: all[b].at - all[a].at}, false
@@ -238,6 +240,9 @@ func (c *Cache) sum(all []taken[observation.Redis], lines []*timeline, some []in
 			v.Hits, v.Misses = v.Hits+d.hits, v.Misses+d.misses
 			c.Evicted, c.Expired = c.Evicted+d.evicted, c.Expired+d.expired
 			c.Rejected, c.ErrorReplies = c.Rejected+d.rejected, c.ErrorReplies+d.errors
+			if !s.surely(all[a].at, all[b].read()) {
+				c.besides.evicted, c.besides.rejected, c.besides.errors = c.besides.evicted+d.evicted, c.besides.rejected+d.rejected, c.besides.errors+d.errors
+			}
 		}
 		if !known {
 			continue

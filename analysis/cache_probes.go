@@ -62,7 +62,7 @@ func (c *Cache) probe(all []taken[observation.Redis], stretches []stretch, lost 
 				continue
 			}
 			// One that had not ended after a short wait might have been fast or slow.
-			one := Probe{At: at, Value: p.Took.Duration(), Lost: p.Lost || p.AtLeast && p.Took.Duration() < waits}
+			one := Probe{At: at, Value: p.Took.Duration(), Lost: p.Lost || p.AtLeast && p.Took.Duration() < waits, Open: p.AtLeast}
 			c.Probes.Count++
 			if by[p.Master] = append(by[p.Master], one); one.Lost {
 				c.Probes.Lost++

@@ -35,7 +35,7 @@ func lag(lines []*timeline, stretches []stretch, partial string, series []Series
 func lostReplicas(lines []*timeline, stretches []stretch) []string {
 	var lost []string
 	for _, l := range lines {
-		var listed []string           // in a judged sample, in their order
+		var listed []string           // in a sample so far, in their order
 		told := map[string]struct{}{} // what was said of which replica
 		tell := func(what, replica, text string) {
 			if _, ok := told[what+replica]; !ok {
@@ -44,10 +44,15 @@ func lostReplicas(lines []*timeline, stretches []stretch) []string {
 			}
 		}
 		for _, i := range l.read {
-			if !sampled(stretches, l.at[i]) {
+			n, at := l.readings[i], duration(l.at[i])
+			if !sampled(stretches, l.at[i]) { // one that was lost before is not back
+				for _, r := range n.Replicas {
+					if !slices.Contains(listed, r.Address) {
+						listed = append(listed, r.Address)
+					}
+				}
 				continue
 			}
-			n, at := l.readings[i], duration(l.at[i])
 			if n.Role == "slave" && n.MasterLink != "up" {
 				tell("link", l.address, fmt.Sprintf("the replica %s had no link to its master %s at %s (%s)", l.address, n.Master, at, orUnknown(n.MasterLink)))
 			}

@@ -174,8 +174,10 @@ func (c *Cache) measure(all []taken[observation.Redis], lines []*timeline, stret
 	}
 	// Counted from sample to sample: where one at an end is missing, from the next one
 	// outside, which the points of a series within the judged time would lack.
-	for name, n := range map[string]int64{"cache.evictions": c.Evicted, "cache.rejected_connections": c.Rejected, "cache.error_replies": c.ErrorReplies} {
-		c.Measures[name] = Measure{Partial: c.Partial, Value: float64(n), N: len(c.Intervals)}
+	for name, n := range map[string][2]int64{"cache.evictions": {c.Evicted, c.besides.evicted}, "cache.rejected_connections": {c.Rejected, c.besides.rejected}, "cache.error_replies": {c.ErrorReplies, c.besides.errors}} {
+		m := Measure{Partial: c.Partial, Value: float64(n[0] - n[1]), N: len(c.Intervals)}
+		m.upTo(float64(n[1]))
+		c.Measures[name] = m
 	}
 	seen := join(lacks, unread(all, lines, stretches))
 	c.Measures["cache.blocked_clients"] = highest(stretches, seen, named("cache.blocked_clients")...)
@@ -240,10 +242,11 @@ func join(a, b string) string {
 // not in it.
 func cpu(all []taken[observation.Redis], lines []*timeline, stretches []stretch, partial string, parts []Series) Measure {
 	var lacks []string
+	instants := begun(all)
 	for _, l := range lines {
 		var at []time.Duration
 		for _, i := range l.read {
-			at = append(at, all[i].read())
+			at = append(at, instants[i])
 		}
 		switch {
 		case len(at) == 0: // a gap tells of it

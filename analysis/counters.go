@@ -131,7 +131,7 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 			}
 			sum.OK = true
 			sum.add(c)
-			if i <= end {
+			if i <= end && s.surely(some[i-1].at, at[i]) {
 				sure.add(c)
 			}
 			if o := some[i].data.Own; o.Published {
@@ -155,7 +155,7 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 		"db.rollbacks": {sum.Rollbacks, sure.Rollbacks}, "db.temp_bytes": {sum.TempBytes, sure.TempBytes}} {
 		m := Measure{Partial: sum.Partial, Value: float64(v[1]), N: d.Samples - d.Failed}
 		if more := v[0] - v[1]; more > 0 {
-			m.Partial = join(m.Partial, fmt.Sprintf("%d more were counted within %s after it, when other load ran: the server publishes late", more, settle))
+			m.upTo(float64(more))
 		}
 		if !sum.OK {
 			m = noMeasure(sum.Partial)
@@ -165,17 +165,16 @@ func (d *Database) count(all []taken[observation.Postgres], stretches []stretch)
 	if !d.InRecovery {
 		d.Measures["db.conflicts"] = noMeasure("only a replica has conflicts with recovery: name it as system.postgres")
 	}
-	d.bufferRatio(stretches, join(sum.Partial, strings.Join(uncovered(stretches, at), "; ")))
+	d.bufferRatio(stretches, join(sum.Partial, strings.Join(uncovered(stretches, begun(some)), "; ")))
 }
 
 // publishedLate makes partial what failed statements would have counted: arrivals failed so
 // shortly before the last reading that the server may not have published why.
 func (d *Database) publishedLate() {
-	for _, name := range []string{"db.rollbacks", "db.deadlocks"} {
-		if m := d.Measures[name]; m.Reason == "" {
-			m.Partial = join(m.Partial, fmt.Sprintf("%d arrivals failed within %s before the end, when the server may not have published yet what it rolled back", d.lateFailures, unpublished))
-			d.Measures[name] = m
-		}
+	// Not deadlocks: who was in one had waited for longer than a session keeps its counts.
+	if m := d.Measures["db.rollbacks"]; m.Reason == "" {
+		m.Partial = join(m.Partial, fmt.Sprintf("%d arrivals failed within %s before the end, when the server may not have published yet what it rolled back", d.lateFailures, unpublished))
+		d.Measures["db.rollbacks"] = m
 	}
 }
 

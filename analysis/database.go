@@ -59,6 +59,7 @@ type Database struct {
 
 	doubts []string  // why nothing about the statements can be proved
 	work   []moments // of queries, one a statement and sub-interval
+	around []moments // of these, those that may be of other load beside the judged time
 	pooled []moments // the same, one a statement
 	steer  int64     // calls of transaction and session control
 	unread []moments // of statements whose text is not known: queries or not
@@ -67,6 +68,7 @@ type Database struct {
 	// lateFailures are the arrivals that failed at the end of the load, when the server may not
 	// have published what was rolled back.
 	lateFailures int64
+	unfollowed   bool          // no sample tells of what still ran when the judged time ended
 	oldest       time.Duration // the longest that a statement had run when the judged time ended
 }
 
@@ -294,7 +296,7 @@ func (d *Database) gauges(all []taken[observation.Postgres], stretches []stretch
 	}
 	d.Measures[active.Name] = highest(stretches, partial, active)
 	d.Measures[idle.Name] = highest(stretches, partial, idle)
-	if lost := len(active.Points) - len(waiting.Points); lost > 0 {
+	if lost := len(active.judged(stretches)) - len(waiting.judged(stretches)); lost > 0 {
 		partial = join(partial, fmt.Sprintf("locks could not be read in %s", plural(uint64(lost), "sample")))
 	}
 	d.Measures[waiting.Name] = highest(stretches, partial, waiting)

@@ -85,12 +85,16 @@ func probed(probes []Probe, stretches []stretch) Measure {
 	}
 	// A look that took long was not followed by those that it held up: nothing is known of them.
 	begun := slices.SortedFunc(slices.Values(probes), func(a, b Probe) int { return cmp.Compare(a.At, b.At) })
-	for i := 1; i < len(begun); i++ {
-		if !slices.ContainsFunc(stretches, func(s stretch) bool { return s.from <= begun[i-1].At && begun[i].At < s.to }) {
-			continue
-		}
-		for n := int((begun[i].At-begun[i-1].At)/observation.LookEvery) - 1; n > 0; n-- {
-			m.Probes = append(m.Probes, Probe{At: begun[i-1].At + time.Duration(n)*observation.LookEvery, Lost: true})
+	for _, s := range stretches {
+		before := s.from
+		for _, p := range append(slices.Clone(begun), Probe{At: s.to}) {
+			if p.At < s.from || p.At > s.to {
+				continue
+			}
+			for n := int((p.At-before)/observation.LookEvery) - 1; n > 0; n-- {
+				m.Probes = append(m.Probes, Probe{At: before + time.Duration(n)*observation.LookEvery, Lost: true})
+			}
+			before = p.At
 		}
 	}
 	m.N = len(m.Probes)

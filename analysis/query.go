@@ -133,11 +133,11 @@ func (d Database) prove(c *QueryClaim, q float64, limit time.Duration, inclusive
 		doubtful += m.n
 	}
 	both := append(append([]moments(nil), d.work...), d.unread...)
-	c.SlowLow, c.SlowHigh, c.Known = slowAtLeast(d.work, t), slowAtMost(both, t), true
+	c.SlowLow, c.SlowHigh, c.Known = slowAtLeast(d.work, t)-slowAtLeast(d.around, t), slowAtMost(both, t), true
 	c.Hidden = max(0, c.RunningLow-c.SlowHigh)
 	unseen, known := d.unseen(c, limit)
 	permitted := allowed(q, c.N+c.Unseen)
-	ended := c.RunningOK || d.oldest < limit
+	ended := c.RunningOK || !d.unfollowed && d.oldest < limit && d.Settings["track_activities"] != "off"
 	if known && ended && c.Unseen >= d.Counters.Rollbacks+d.undone { // each failed statement counts as slow, whatever the time
 		c.Upper, c.UpperOK = upperQuantile(both, permitted, c.Unseen)
 	}
@@ -148,6 +148,8 @@ func (d Database) prove(c *QueryClaim, q float64, limit time.Duration, inclusive
 		c.Reason = fmt.Sprintf("at least %d of %s took %s, %d are allowed", c.SlowLow, plural(uint64(c.N), "call"), slower(limit, inclusive), allowed(q, c.N))
 	case !known:
 		return "statements that failed are in no row, and the rolled back transactions that would tell of them could not be counted"
+	case !ended && d.oldest < limit:
+		return "what still ran when the judged time ended is in no row, and was not seen to end in time"
 	case !ended:
 		return fmt.Sprintf("a statement had been running for %s when the judged time ended, and is in no row", duration(d.oldest))
 	case c.SlowHigh+c.Unseen <= permitted:
@@ -233,8 +235,8 @@ func (d Database) bracket(c *QueryClaim, q float64, limit time.Duration, why str
 	case c.RunningOK && c.N > 0 && c.RunningHigh <= allowed(q, c.N):
 		c.Claim, c.Decision = ClaimBracketed, DecisionMet
 		c.Reason = fmt.Sprintf("%s; of at least %s %d are allowed; it was not proved: %s", seen, plural(uint64(c.N), "completed call"), allowed(q, c.N), why)
-	case c.RunningOK && c.N == 0 && c.RunningHigh == 0 && d.Counters.OK && d.Counters.Commits > 0:
-		c.N = d.Counters.Commits
+	case c.RunningOK && !d.StatementsOK && c.RunningHigh == 0 && d.Counters.OK && allowed(q, d.Counters.Commits-d.Counters.Own) > 0:
+		c.N = d.Counters.Commits - d.Counters.Own
 		c.Claim, c.Decision = ClaimBracketed, DecisionMet
 		c.Reason = fmt.Sprintf("no statement was seen to run for %s, nor can have, in %s; how many there were is not known: %s", limit, plural(uint64(c.N), "committed transaction"), why)
 	default:

@@ -44,7 +44,9 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 		r.Low, r.High = m.Low, m.High
 		what = fmt.Sprintf("%s on the average of %s, with %g%% confidence between %s and %s", what, plural(r.Samples, "interval"), Confidence*100, r.value(low), r.value(high))
 	case scenarios.RuleSum:
-		what += " counted in the judged time"
+		if what += " counted in the judged time"; m.High != nil && m.Partial == "" {
+			high = *m.High
+		}
 	default:
 		what = fmt.Sprintf("%s at most in %s; what was between them is not known", what, plural(r.Samples, "sample"))
 	}

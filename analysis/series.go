@@ -64,7 +64,7 @@ type Measure struct {
 	Where   string // of a highest sample, or the worst of several means: node and instant
 	N       int    // samples, intervals or probes
 	// Low and High are one-sided bounds at Confidence of a mean; nil: not of this rule, or
-	// too few intervals.
+	// too few intervals. High is of a sum too: what it may be at most.
 	Low, High *float64
 	Probes    []Probe // of RuleP99
 }
@@ -76,6 +76,14 @@ type Probe struct {
 	// Lost says that no value came of it, by the fault of the measuring: it counts against
 	// either verdict. Open says that it had not ended: it took at least Value.
 	Lost, Open bool
+}
+
+// upTo adds what may have been counted beside the judged time: it counts against either verdict.
+func (m *Measure) upTo(more float64) {
+	if more > 0 {
+		m.High = ptr(m.Value + more)
+		m.Where = fmt.Sprintf("and %.0f more next to it, which may be of other load", more)
+	}
 }
 
 // noMeasure is a metric without a value.

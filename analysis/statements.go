@@ -20,12 +20,14 @@ type call struct {
 	plans    int64
 	planTime float64 // seconds
 	blocks   StatementBlocks
+	sure     bool // of the judged time alone
 	survived bool // the row's counters are of one life
 }
 
 // interval is what two consecutive readings tell.
 type interval struct {
 	at, length time.Duration
+	from       time.Duration // when the first of them was begun
 	calls      []call
 	void       string   // why nothing can be said about it
 	doubts     []string // why what is said may be incomplete, so that nothing can be proved
@@ -42,6 +44,7 @@ func intervalsOf(readings []taken[observation.Postgres]) []interval {
 		if i > 0 {
 			before := &readings[i-1].data
 			all[i].at, all[i].length = readings[i-1].at, readings[i].at-readings[i-1].at
+			all[i].from = readings[i-1].at
 			if now.Reading != before.Reading+1 && broken == "" {
 				broken = fmt.Sprintf("the record lacks a reading of pg_stat_statements before %s, and what changed in it", duration(readings[i].at))
 			}
@@ -114,10 +117,25 @@ func (d *Database) statements(all []taken[observation.Postgres], stretches []str
 					d.doubts = append(d.doubts, doubt)
 				}
 			}
-			calls = append(calls, v.calls...)
+			for _, c := range v.calls {
+				c.sure = s.surely(v.from, v.at+v.length)
+				calls = append(calls, c)
+			}
 		}
 		for _, n := range readings[to].data.Sessions {
 			d.oldest = max(d.oldest, n.OldestQuery.Duration())
+		}
+	}
+	end := stretches[len(stretches)-1].to
+	d.unfollowed = true
+	for _, t := range all {
+		if t.err == "" && t.at > end+atEdge {
+			d.unfollowed = false
+			for _, n := range t.data.Sessions {
+				if q := n.OldestQuery.Duration(); t.at-q <= end {
+					d.oldest = max(d.oldest, q)
+				}
+			}
 		}
 	}
 	if !d.StatementsOK {
@@ -138,6 +156,9 @@ func (d *Database) statements(all []taken[observation.Postgres], stretches []str
 		switch k {
 		case work:
 			d.work = append(d.work, c.moments)
+			if !c.sure {
+				d.around = append(d.around, c.moments)
+			}
 			if pooled[c.key.QueryID] == nil {
 				pooled[c.key.QueryID] = &moments{}
 			}

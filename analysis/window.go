@@ -94,6 +94,12 @@ func (s stretch) bounds(at []time.Duration) (from, to int, notes []string, parti
 	return from, to, nil, partial, from < to
 }
 
+// surely says that what was counted between two instants is of the stretch alone: a sample
+// that stands in for the one at an end may have counted other load too.
+func (s stretch) surely(from, to time.Duration) bool {
+	return from >= s.from-atEdge && (s.last || to <= s.to+atEdge)
+}
+
 // nearest is the index of the instant closest to t and within atEdge of it; -1: none.
 func nearest(at []time.Duration, t time.Duration) int {
 	best := -1
@@ -156,6 +162,18 @@ func good[T any](all []taken[T], ok func(*T) bool) ([]taken[T], []time.Duration)
 		}
 	}
 	return some, at
+}
+
+// begun are the instants of samples whose rates are judged and not their sums: a reading that
+// took a second or longer stands for its end.
+func begun[T any](all []taken[T]) []time.Duration {
+	at := make([]time.Duration, len(all))
+	for i := range all {
+		if at[i] = all[i].at; all[i].took >= time.Second {
+			at[i] = all[i].read()
+		}
+	}
+	return at
 }
 
 // failures tells of the samples that failed, a line a run of them.

@@ -95,6 +95,7 @@ func (c *chase) run(ctx context.Context) {
 		for c.waiting() > 0 && ctx.Err() == nil {
 			if err := c.ask(ctx); err != nil && ctx.Err() == nil {
 				c.loseOpen(c.replica.where() + ": " + c.replica.explain(err).Error())
+				sleep(ctx, pollAgain)
 			}
 			if oldest := c.oldest(); oldest > 0 {
 				// A replica that stands still is not asked 200 times a second: what it is behind is

@@ -36,6 +36,8 @@ type Collector struct {
 	news   bool // facts are not yet in a sample
 	views  catalog
 	layout layout
+	// refused are queries that this role or server will not answer on this connection.
+	refused map[string]error
 	// statementsErr says why the statements cannot be read on this connection; it is final
 	// until the next one.
 	statementsErr error
@@ -294,7 +296,7 @@ func (c *Collector) preflight(ctx context.Context) error {
 	if c.views, err = c.readCatalog(ctx); err != nil {
 		return err
 	}
-	c.facts, c.news = f, true
+	c.facts, c.news, c.refused = f, true, map[string]error{}
 	if c.pollSQL == "" {
 		c.pollSQL = c.views.activitySQL(c.chase != nil)
 	}

@@ -112,12 +112,21 @@ func (c *Collector) try(ctx context.Context, s *observation.Postgres, what, sql 
 	if sql == "" || c.main.conn == nil || c.main.conn.IsClosed() {
 		return
 	}
-	if err := c.main.query(ctx, queryWithin, sql, scan); err != nil {
-		if s.Errors == nil {
-			s.Errors = map[string]string{}
-		}
-		s.Errors[what] = c.main.explain(err).Error()
+	err := c.refused[sql]
+	if err == nil {
+		err = c.main.query(ctx, queryWithin, sql, scan)
 	}
+	if err == nil {
+		return
+	}
+	switch code(err) {
+	case insufficientRights, undefinedTable, undefinedFunction: // asked again, it would be one more rollback of ours
+		c.refused[sql] = err
+	}
+	if s.Errors == nil {
+		s.Errors = map[string]string{}
+	}
+	s.Errors[what] = c.main.explain(err).Error()
 }
 
 // since is when a counter began; the zero time where the server does not say.
