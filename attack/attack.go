@@ -23,6 +23,9 @@ const (
 	// lead is how far in the future the epoch is laid, so that all lanes stand ready
 	// before the first arrival.
 	lead = 200 * time.Millisecond
+	// leadSampled is the same where systems are sampled: the first sample, which reads more
+	// than any other, should be in before the first arrival, also over a slow link.
+	leadSampled = time.Second
 	// grace is how long requests in flight may go on after the run was stopped.
 	grace = 2 * time.Second
 	// closeEvery is how often finished seconds are handed to the recorder.
@@ -135,6 +138,9 @@ func (d *drive) run(ctx context.Context) error {
 
 	// The one epoch of everything: the run's clock starts now.
 	d.epoch = time.Now().Add(lead)
+	if len(d.o.Collectors) > 1 { // more than the generator itself
+		d.epoch = d.epoch.Add(leadSampled - lead)
+	}
 	d.layOut(halt)
 	d.header.StartedAt = d.epoch.Round(0).UTC()
 	sampler := collectors.NewSampler(d.o.Collectors, d.now, d.rec.sample)
