@@ -157,6 +157,12 @@ func (d *demoRun) report(t *testing.T) (doc gjson.Result, bundle string) {
 // The acceptance plan at reduced length, from the command line to the report: load over real
 // servers, their own counters, the verdict.
 func TestTheDemoProvesTheAcceptancePlan(t *testing.T) {
+	// Built without the race detector, which would hold the generator up.
+	plain := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(plain, "arqload"), ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	t.Setenv("PATH", plain+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	var d *demoRun
 	var doc gjson.Result
 	code := -1
