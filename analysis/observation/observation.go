@@ -76,7 +76,31 @@ type Header struct {
 	MaxLag  Seconds  `json:"max_lag_s"`
 	Poisson bool     `json:"poisson"` // arrivals are random: the schedule's counts are expectations
 	Seed    uint64   `json:"seed,omitempty"`
+	// Gate says that a verdict was looked for every second, and that the run ended as soon as
+	// there was one: what is judged must hold at every look.
+	Gate  bool   `json:"gate,omitempty"`
+	Floor *Floor `json:"floor,omitempty"` // nil: not measured
 }
+
+// Floor is what this machine alone adds to a response time: the same load for a moment against
+// a server in the generator's own process.
+type Floor struct {
+	RatePerS float64 `json:"rate_per_s"`
+	Count    int64   `json:"count"` // successes
+	P50      Seconds `json:"p50_s"`
+	P95      Seconds `json:"p95_s"`
+	P99      Seconds `json:"p99_s"`
+}
+
+// Stop says who ended a run before its plan's end.
+type Stop string
+
+// Who may end a run early.
+const (
+	ByPerson Stop = "person"
+	ByGate   Stop = "gate"      // the verdict was known
+	ByGuard  Stop = "stop_when" // a guard of the plan was breached
+)
 
 // Phase is a stretch of the schedule, [Start, End).
 type Phase struct {
@@ -408,6 +432,8 @@ type Footer struct {
 	Ended       Seconds           `json:"ended_s"`     // when the last arrival ended
 	Interrupted bool              `json:"interrupted"` // stopped by a person before the schedule's end
 	StoppedAt   Seconds           `json:"stopped_at_s,omitempty"`
+	StoppedBy   Stop              `json:"stopped_by,omitempty"` // "" for a run that went to its end; records of older versions say interrupted alone
+	StoppedWhy  string            `json:"stopped_why,omitempty"`
 	ClockDrift  Seconds           `json:"clock_drift_s"` // wall clock minus monotonic clock, over the run
 	Addresses   map[string]uint64 `json:"addresses"`     // requests by remote address
 	Retried     uint64            `json:"retried"`       // requests that net/http sent again by itself
