@@ -111,26 +111,32 @@ type Lateness struct {
 // Objective is one objective, judged. A null has no value; Reason says why. The bad share
 // is that of arrivals, calls or reads: of throughput there is none.
 type Objective struct {
-	Text           string           `json:"text"`
-	Metric         string           `json:"metric"`
-	Scope          string           `json:"scope"`
-	Comparison     string           `json:"comparison"`
-	Limit          float64          `json:"limit"`
-	Required       bool             `json:"required"`
-	Observed       *float64         `json:"observed"`
-	Low            *float64         `json:"low"`
-	High           *float64         `json:"high"`
-	Bad            uint64           `json:"bad"`
-	BadShare       *float64         `json:"bad_share"`
-	BadShareLow    *float64         `json:"bad_share_low"`
-	BadShareHigh   *float64         `json:"bad_share_high"`
-	Phi            float64          `json:"phi"`
-	Confidence     float64          `json:"confidence"`
-	Samples        uint64           `json:"samples"`
-	Cluster        uint64           `json:"cluster_max"` // a proof that saw nothing bad holds if failures come in clusters of at most so many; 0: it does not depend on it
-	MissingSeconds float64          `json:"missing_s"`   // how much longer the run would have to be; 0: not known
-	Verdict        analysis.Outcome `json:"verdict"`
-	Reason         string           `json:"reason"`
+	Text           string   `json:"text"`
+	Metric         string   `json:"metric"`
+	Scope          string   `json:"scope"`
+	Comparison     string   `json:"comparison"`
+	Limit          float64  `json:"limit"`
+	Required       bool     `json:"required"`
+	Observed       *float64 `json:"observed"`
+	Low            *float64 `json:"low"`
+	High           *float64 `json:"high"`
+	Bad            uint64   `json:"bad"`
+	BadShare       *float64 `json:"bad_share"`
+	BadShareLow    *float64 `json:"bad_share_low"`
+	BadShareHigh   *float64 `json:"bad_share_high"`
+	Phi            float64  `json:"phi"`
+	Confidence     float64  `json:"confidence"`
+	Samples        uint64   `json:"samples"`
+	Cluster        uint64   `json:"cluster_max"`     // a proof that saw nothing bad holds if failures come in clusters of at most so many; 0: it does not depend on it
+	MissingSeconds float64  `json:"missing_s"`       // how much longer the run would have to be; 0: not known
+	MissingSamples uint64   `json:"missing_samples"` // likewise, of samples
+	// The largest true share of bad samples with which as many of them prove the objective 9
+	// times in 10, and the smallest with which they disprove it; null: they cannot, or it is
+	// not about a share of samples.
+	Provable    *float64         `json:"provable_share"`
+	Disprovable *float64         `json:"disprovable_share"`
+	Verdict     analysis.Outcome `json:"verdict"`
+	Reason      string           `json:"reason"`
 
 	kind scenarios.Metric
 	unit scenarios.Unit
@@ -302,6 +308,7 @@ func objective(r analysis.Result) Objective {
 		Text: o.Text, Metric: o.Name, Scope: o.Scope, Comparison: string(o.Op), Limit: o.Limit, Required: o.Required,
 		Observed: r.Observed, Low: r.Low, High: r.High, Bad: r.Bad,
 		Phi: r.Phi, Confidence: analysis.Confidence, Samples: r.Samples, Cluster: r.Cluster, MissingSeconds: r.MissingSeconds, Verdict: r.Outcome, Reason: r.Reason,
+		MissingSamples: r.MissingSamples, Provable: r.ProvableShare, Disprovable: r.DisprovableShare,
 		kind: o.Metric, unit: o.Unit(),
 	}
 	counted, bounded := r.Samples > 0 && r.Outcome != analysis.NoData, true
