@@ -37,6 +37,8 @@ type Report struct {
 	Hosts       Hosts                `json:"hosts"`
 	Application Application          `json:"application"`
 	Movement    Movement             `json:"movement"`
+	Steadiness  []PhaseSteadiness    `json:"steadiness"` // did what was judged hold still?
+	Trends      []Trend              `json:"trends"`     // of the series it stands on
 	Warnings    []string             `json:"warnings"`
 
 	errors []observation.Example
@@ -238,6 +240,7 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 		Failures:  failures(&s.Total),
 		Scenarios: map[string]*Scenario{},
 		Database:  database(s, objectives), Cache: cache(s), Hosts: hosts(s), Application: application(s), Movement: movement(s),
+		Steadiness: steadiness(s), Trends: trends(s),
 		Objectives: []Objective{}, Phases: []Phase{},
 		errors: s.Errors, lanes: h.Lanes,
 	}

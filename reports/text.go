@@ -32,6 +32,7 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	t.cache()
 	t.hosts()
 	t.application()
+	t.steady()
 	t.movement()
 	t.list("Warnings", r.Warnings)
 	_, err := io.WriteString(w, t.b.String())

@@ -32,7 +32,8 @@ func genHeader(t *rapid.T) observation.Header {
 		Version: observation.Version, ID: words.Draw(t, "id"), Name: names.Draw(t, "name"), ToolVersion: words.Draw(t, "version"),
 		StartedAt: dates.Draw(t, "started"), PlanSHA256: words.Draw(t, "plan"), Environment: rapid.MapOf(words, words).Draw(t, "environment"),
 		Phases: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) observation.Phase {
-			return observation.Phase{Name: names.Draw(t, "phase"), Judged: rapid.Bool().Draw(t, "judged"), Start: instants.Draw(t, "start"), End: instants.Draw(t, "end")}
+			return observation.Phase{Name: names.Draw(t, "phase"), Judged: rapid.Bool().Draw(t, "judged"), Start: instants.Draw(t, "start"), End: instants.Draw(t, "end"),
+				Shape: rapid.SampledFrom([]observation.Shape{"", observation.Constant, observation.Ramp, observation.Steps}).Draw(t, "shape")}
 		}), 0, 3).Draw(t, "phases"),
 		Lanes: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) observation.Lane {
 			return observation.Lane{Scenario: names.Draw(t, "scenario"), Steps: rapid.SliceOfN(names, 0, 3).Draw(t, "steps"), RatePerS: rapid.Float64Range(0, 1e6).Draw(t, "rate"),
