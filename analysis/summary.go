@@ -182,6 +182,7 @@ func Summarize(run *observation.Run) *Summary {
 	s.Movement = move(run, s.Series)
 	s.Steadiness = steadiness(run, s.Series)
 	s.Warnings = append(s.Warnings, s.Steadiness.Warnings()...)
+	s.Warnings = append(s.Warnings, s.floorWarnings()...)
 	if !s.Self.Available && s.Judged > 0 {
 		s.Warnings = append(s.Warnings, "the generator's own CPU was not measured, so a slow generator may look like a slow system: "+s.Self.Reason)
 	}

@@ -62,6 +62,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, o Options) error {
 		collectors.NewSampler(o.Collectors, d.now, d.rec.sample).Finish(ctx) // closes them
 		return err
 	}
+	d.measureFloor(ctx)
 	return d.run(ctx)
 }
 

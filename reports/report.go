@@ -89,6 +89,17 @@ type Generator struct {
 	InFlightMax     int      `json:"in_flight_max"`
 	BacklogMax      uint64   `json:"backlog_max"`
 	Whole           Whole    `json:"whole_run"`
+	Floor           *Floor   `json:"floor"` // null: not measured
+}
+
+// Floor is what this machine alone adds to a response time: the plan's highest rate for a
+// second, before the load, against a server in the generator's own process.
+type Floor struct {
+	RatePerS float64 `json:"rate_per_s"`
+	Count    int64   `json:"count"` // successes
+	P50      float64 `json:"p50_s"`
+	P95      float64 `json:"p95_s"`
+	P99      float64 `json:"p99_s"`
 }
 
 // Whole is the generator's part over the whole run.
@@ -295,6 +306,9 @@ func generator(s *analysis.Summary, objectives []scenarios.Objective) Generator 
 		InFlightMax: g.InFlightMax, BacklogMax: g.BacklogMax,
 		Whole: Whole{Planned: g.Whole.Planned, Sent: g.Whole.Sent, Shed: g.Whole.Shed, Canceled: g.Whole.Canceled, OK: g.Whole.OK, Failed: g.Whole.Failed,
 			Lag: lateness(g.WholeLag), SlotWait: lateness(g.WholeSlotWait)},
+	}
+	if f := s.Header.Floor; f != nil {
+		out.Floor = &Floor{RatePerS: f.RatePerS, Count: f.Count, P50: seconds(f.P50), P95: seconds(f.P95), P99: seconds(f.P99)}
 	}
 	if self := s.Self; self.Available {
 		delay := self.SchedDelayP99.Seconds()

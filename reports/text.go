@@ -194,6 +194,9 @@ func (t *text) latency() {
 		}
 	}
 	tab.render()
+	if f := t.r.Generator.Floor; f != nil {
+		t.paragraph("  ", fmt.Sprintf("this machine alone: p50 %s, p99 %s at %.4g/s (in 1 s before the load): what is below that is the generator's, not the system's", secs(f.P50), secs(f.P99), f.RatePerS))
+	}
 }
 
 // examplesShown is how many failures of each class the terminal shows.

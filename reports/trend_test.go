@@ -15,7 +15,9 @@ import (
 func moving(t *testing.T) *reports.Report {
 	t.Helper()
 	s := analysis.Summarize(record(t))
-	series := func(name string, u scenarios.Unit) analysis.Series { return analysis.Series{Name: name, Source: "load", Unit: u} }
+	series := func(name string, u scenarios.Unit) analysis.Series {
+		return analysis.Series{Name: name, Source: "load", Unit: u}
+	}
 	s.Steadiness = analysis.Steadiness{
 		Phases: []analysis.PhaseSteadiness{{Phase: "low", Seconds: 30, Looked: 1}, {Phase: "high", Seconds: 60, Looked: 3}, {Phase: "ramp", Seconds: 30, Reason: "a trend is expected"}},
 		Trends: []analysis.Trend{

@@ -42,6 +42,9 @@ func genHeader(t *rapid.T) observation.Header {
 		Counters: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) observation.Counter {
 			return observation.Counter{Scenario: names.Draw(t, "scenario"), Step: names.Draw(t, "step"), Over: words.Draw(t, "over"), Limit: instants.Draw(t, "limit"), Strict: rapid.Bool().Draw(t, "strict")}
 		}), 0, 3).Draw(t, "counters"),
+		Floor: rapid.Ptr(rapid.Custom(func(t *rapid.T) observation.Floor {
+			return observation.Floor{RatePerS: rapid.Float64Range(0, 1e6).Draw(t, "rate"), Count: int64(few.Draw(t, "n")), P50: instants.Draw(t, "p50"), P95: instants.Draw(t, "p95"), P99: instants.Draw(t, "p99")}
+		}), true).Draw(t, "floor"),
 		Sources: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) observation.Source {
 			return observation.Source{Collector: words.Draw(t, "collector"), Asked: rapid.Bool().Draw(t, "asked"), Error: words.Draw(t, "error")}
 		}), 0, 3).Draw(t, "sources"),
