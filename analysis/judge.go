@@ -372,6 +372,7 @@ func (s *Summary) judgeCache(r *Result) {
 	ratio, low, high, ok := ratioInterval(hits, reads)
 	if !ok {
 		r.Outcome = Unproven
+		r.more(float64(2-len(reads)), float64(2-len(reads)))
 		r.Reason = fmt.Sprintf("%s of %d reads: at least two intervals are needed for bounds", percent(*r.Observed), c.Hits+c.Misses)
 		return
 	}

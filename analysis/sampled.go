@@ -37,6 +37,7 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 	switch rule {
 	case scenarios.RuleMean:
 		if m.Low == nil {
+			r.more(float64(2-m.N), float64(2-m.N))
 			r.Outcome, r.Reason = Unproven, fmt.Sprintf("%s over %s: at least two intervals are needed for bounds", what, plural(r.Samples, "interval"))
 			return
 		}

@@ -48,9 +48,10 @@ type Trend struct {
 	N        int           // values, a second each or the mean of a few
 	// P is of "it held its level": twice the smaller p of the trend ([trendP]) and of one
 	// change of level ([levelP]), Bonferroni for two looks; 1: it did not vary.
-	P      float64
-	Holm   float64 // corrected for all trends of the run
-	Steady bool    // not both significant and large
+	P        float64
+	Holm     float64 // corrected for all trends of the run
+	Steady   bool    // not both significant and large
+	Doubtful bool    // large, and significant alone but not once all are counted
 }
 
 // Change is the relative one over the window; ok is false where it began at 0.
@@ -177,6 +178,7 @@ func (s *Steadiness) decide() {
 	for i := range s.Trends {
 		t := &s.Trends[i]
 		t.Steady = t.Holm >= chance || !t.large()
+		t.Doubtful = t.Steady && t.P < chance && t.large()
 	}
 }
 

@@ -267,3 +267,22 @@ func TestALongRunIsLookedAtInGroups(t *testing.T) {
 		t.Errorf("grouped: %v, want [2 5 NaN]", got)
 	}
 }
+
+func TestALargeTrendThatOnlyHolmForgivesIsDoubtful(t *testing.T) {
+	s := Steadiness{Trends: []Trend{
+		{Series: Series{Name: "p95"}, From: 0.1, To: 0.2, P: 0.03},
+		{Series: Series{Name: "p99"}, From: 0.1, To: 0.101, P: 0.03},
+		{Series: Series{Name: "p50"}, From: 0.1, To: 0.2, P: 0.2},
+		{Series: Series{Name: "load.in_flight"}, From: 100, To: 200, P: 0.001},
+	}}
+	s.decide()
+	// Holm of 0.001 0.03 0.03 0.2: 0.004 0.09 0.09 0.2.
+	for i, want := range []struct {
+		holm             float64
+		steady, doubtful bool
+	}{{0.09, true, true}, {0.09, true, false}, {0.2, true, false}, {0.004, false, false}} {
+		if x := s.Trends[i]; math.Abs(x.Holm-want.holm) > 1e-12 || x.Steady != want.steady || x.Doubtful != want.doubtful {
+			t.Errorf("%s: %v %v %v, want %v", x.Name, x.Holm, x.Steady, x.Doubtful, want)
+		}
+	}
+}

@@ -35,6 +35,8 @@ type Trend struct {
 	Holm   float64        `json:"p_holm"` // adjusted for all trends
 	N      int            `json:"n"`      // values
 	Steady bool           `json:"steady"`
+	// Doubtful: it is large, and would be significant if it alone had been looked at.
+	Doubtful bool `json:"doubtful"`
 
 	words string
 }
@@ -59,7 +61,7 @@ func trends(s *analysis.Summary) []Trend {
 	out := []Trend{}
 	for _, t := range s.Steadiness.Trends {
 		x := Trend{Phase: t.Phase, Series: t.Name, Of: t.Of, Source: t.Source, Unit: t.Unit, Rate: t.Rate,
-			From: t.From, To: t.To, P: t.P, Holm: t.Holm, N: t.N, Steady: t.Steady, words: t.Words("")}
+			From: t.From, To: t.To, P: t.P, Holm: t.Holm, N: t.N, Steady: t.Steady, Doubtful: t.Doubtful, words: t.Words("")}
 		if c, ok := t.Change(); ok {
 			x.Change = &c
 		}
@@ -74,32 +76,47 @@ func trends(s *analysis.Summary) []Trend {
 // minute is how many seconds are enough to find a rise by two fifths among noise of a tenth.
 const minute = 60
 
-// steady says in one line that all held still, or what did not.
+// steady says in one line that no trend was found, or what moved.
 func (t *text) steady() {
 	if len(t.r.Steadiness) == 0 {
 		return
 	}
 	t.heading("Steady?")
 	for _, p := range t.r.Steadiness {
-		what := fmt.Sprintf("no trend found in %d s: none of %d series (latency, requests in flight, errors, memory, connections) moved by 10%% or more beyond its usual waves", p.Seconds, p.Looked)
-		if p.Seconds < minute {
-			what += "; in less than a minute only a strong one can be found"
-		}
-		switch {
-		case p.Reason != "":
-			what = p.Reason
-		case !*p.Steady:
-			var moved []string
-			for _, x := range t.r.Trends {
-				if x.Phase == p.Phase && !x.Steady {
-					moved = append(moved, x.words)
-				}
-			}
-			what = fmt.Sprintf("NO: %s, of %d series in %d s", strings.Join(moved, "; "), p.Looked, p.Seconds)
+		what := p.Reason
+		if p.Steady != nil {
+			what = p.words(t.r.Trends)
 		}
 		if len(t.r.Steadiness) > 1 {
 			what = p.Phase + ": " + what
 		}
 		t.paragraph("  ", what)
 	}
+}
+
+// words says what was found in a phase that could be looked at.
+func (p *PhaseSteadiness) words(trends []Trend) string {
+	var moved, doubtful []string
+	for _, x := range trends {
+		switch {
+		case x.Phase != p.Phase:
+		case !x.Steady:
+			moved = append(moved, x.words)
+		case x.Doubtful:
+			doubtful = append(doubtful, x.words)
+		}
+	}
+	what := fmt.Sprintf("no trend found in %d s: none of %d series (latency, requests in flight, errors, memory, connections) moved by 10%% or more beyond its usual waves", p.Seconds, p.Looked)
+	switch {
+	case len(moved) > 0:
+		what = fmt.Sprintf("NO: %s, of %d series in %d s", strings.Join(moved, "; "), p.Looked, p.Seconds)
+	case len(doubtful) > 0:
+		what = fmt.Sprintf("not certain, of %d series in %d s", p.Looked, p.Seconds)
+	case p.Seconds < minute:
+		what += "; in less than a minute only a strong one can be found"
+	}
+	if len(doubtful) > 0 {
+		what += "; may be chance, or too wavy to tell: " + strings.Join(doubtful, "; ")
+	}
+	return what
 }
