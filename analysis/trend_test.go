@@ -39,7 +39,16 @@ func TestMannKendallAgainstItsTable(t *testing.T) {
 	if got, want := trendP(v, perStep), twoSided(z, 10/c-2); math.Abs(got-want) > 1e-12 || c < 1 {
 		t.Errorf("p = %v, want %v (c %v)", got, want, c)
 	}
-	// Ties: 1 1 2 2: S = 4, Var = (4*3*13 - 2*(2*1*9))/18 = 120/18.
+	// Pairs 1 1 2 2 .. 10 10: S = 45*4 = 180, Var = (20*19*45 - 10*(2*1*9))/18 = 940.
+	v = nil
+	for i := range 20 {
+		v = append(v, float64(1+i/2))
+	}
+	perStep, _ = slope(v)
+	c = trendPersistence(v, perStep)
+	if got, want := trendP(v, perStep), twoSided(179/math.Sqrt(940*c), 20/c-2); math.Abs(got-want) > 1e-12 {
+		t.Errorf("p = %v with ties, want %v (c %v)", got, want, c)
+	}
 	if got := trendP(line{1, 1, 1, 1, 1}, 0); got != 1 {
 		t.Errorf("p = %v of a constant, want 1", got)
 	}
