@@ -10,7 +10,8 @@ import (
 // what the slope leaves. Up to 29% of wild values do not move it. Sources: Theil,
 // Indagationes Mathematicae 12 (1950); Sen, JASA 63 (1968), 1379-1389.
 func slope(v line) (perStep, start float64) {
-	var slopes, left []float64
+	n := len(v)
+	slopes, left := make([]float64, 0, n*(n-1)/2), make([]float64, 0, n)
 	for i, a := range v {
 		if math.IsNaN(a) {
 			continue

@@ -91,7 +91,7 @@ func steadyRun(n int, of func(name string) []float64) *observation.Run {
 }
 
 func TestNothingThatOnlyWavesIsCalledUnsteady(t *testing.T) {
-	const runs = 400
+	const runs = 250
 	for _, rho := range []float64{0, 0.5, 0.9} {
 		r := seeded(21)
 		unsteady := 0
