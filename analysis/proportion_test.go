@@ -101,22 +101,22 @@ func TestNeededArrivalsProveTheLimit(t *testing.T) {
 
 func TestMeanIntervalAgainstATable(t *testing.T) {
 	// 1..5: mean 3, s = sqrt(2.5), t(4, 95%) = 2.1318; half = 2.1318*sqrt(2.5/5) = 1.5074.
-	mean, low, high, ok := meanInterval([]float64{1, 2, 3, 4, 5})
+	mean, low, high, ok := meanInterval([]float64{1, 2, 3, 4, 5}, once{})
 	if !ok || mean != 3 || math.Abs(low-1.4926) > 1e-3 || math.Abs(high-4.5074) > 1e-3 {
 		t.Errorf("got %v in %v..%v", mean, low, high)
 	}
-	if _, _, _, ok := meanInterval([]float64{1}); ok {
+	if _, _, _, ok := meanInterval([]float64{1}, once{}); ok {
 		t.Error("one value has no interval")
 	}
 }
 
 func TestRatioIntervalWeighsByReads(t *testing.T) {
 	// 90 of 100 and 0 of 1: the ratio is 90/101, not the mean of 0.9 and 0.
-	r, _, _, ok := ratioInterval([]float64{90, 0}, []float64{100, 1})
+	r, _, _, ok := ratioInterval([]float64{90, 0}, []float64{100, 1}, once{})
 	if !ok || math.Abs(r-90.0/101) > 1e-12 {
 		t.Errorf("ratio %v, want %v", r, 90.0/101)
 	}
-	if _, _, _, ok := ratioInterval([]float64{0, 0}, []float64{0, 0}); ok {
+	if _, _, _, ok := ratioInterval([]float64{0, 0}, []float64{0, 0}, once{}); ok {
 		t.Error("no reads have no ratio")
 	}
 }

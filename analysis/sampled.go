@@ -36,13 +36,20 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 	what := r.value(m.Value)
 	switch rule {
 	case scenarios.RuleMean:
+		at := looksOf(s.Header)
+		if s.Header.Gate {
+			m.Low, m.High = m.bounds(at)
+		}
 		if m.Low == nil {
-			r.Outcome, r.Reason = Unproven, fmt.Sprintf("%s over %s: at least two intervals are needed for bounds", what, plural(r.Samples, "interval"))
+			r.Outcome, r.Reason = Unproven, fmt.Sprintf("%s over %s: %s", what, plural(r.Samples, "interval"), noBounds(make([]float64, m.N), at, "intervals"))
 			return
 		}
 		low, high = *m.Low, *m.High
 		r.Low, r.High = m.Low, m.High
 		what = fmt.Sprintf("%s on the average of %s, with %g%% confidence between %s and %s", what, plural(r.Samples, "interval"), Confidence*100, r.value(low), r.value(high))
+		if s.Header.Gate {
+			what += " at every look"
+		}
 	case scenarios.RuleSum:
 		if what += " counted in the judged time"; m.High != nil && m.Partial == "" {
 			high = *m.High
@@ -67,6 +74,10 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 		r.Outcome = Met
 	default:
 		r.Outcome = Unproven
+	}
+	if rule == scenarios.RuleMean && r.Outcome != Unproven {
+		r.Episode = s.episode()
+		what += fmt.Sprintf(", if no episode is longer than %s", duration(r.Episode))
 	}
 	r.Reason = fmt.Sprintf("%s; demanded is %s %s", what, o.Op, r.value(o.Limit))
 }
@@ -125,15 +136,16 @@ func (s *Summary) judgeProbes(r *Result, m Measure) {
 		}
 		h.Record(p.Value)
 	}
-	phi, _, _ := dispersion(inOrder(seconds))
-	r.Samples, r.Bad, r.Phi = uint64(all), uint64(slow+lost), phi
+	at := looksOf(s.Header)
+	d, _, _ := s.divisors(inOrder(seconds))
+	r.Samples, r.Bad, r.Phi = uint64(all), uint64(slow+lost), d.missed
 	r.BadShare = (slow + lost) / all
-	r.BadLow, _ = Bounds(slow/phi, all/phi, Confidence)
-	_, r.BadHigh = Bounds((slow+lost)/phi, all/phi, Confidence)
+	r.BadLow, _ = at.share(slow/d.missed, all/d.missed)
+	_, r.BadHigh = at.share((slow+lost)/d.met, all/d.met)
 	if _, v, ok := h.AtRank(hist.Rank(q, int64(all))); ok {
 		r.Observed = ptr(v.Seconds())
 	}
-	low, high := quantileRanks(q, int64(all), phi)
+	low, high := quantileRanks(q, int64(all), d, at)
 	if v, _, ok := h.AtRank(low); ok && lost == 0 {
 		r.Low = ptr(v.Seconds())
 	}
@@ -161,7 +173,7 @@ func (s *Summary) judgeProbes(r *Result, m Measure) {
 	default:
 		r.Outcome = Unproven
 		r.Reason = fmt.Sprintf("%s: the share lies between %s and %s, allowed are %s", what, percent(r.BadLow), percent(r.BadHigh), percent(limit))
-		s.missing(r, slow+lost, all, phi, limit)
+		s.missing(r, slow+lost, all, d.missed, limit)
 	}
 }
 
