@@ -156,8 +156,8 @@ func (s *Summary) judgeProportion(r *Result) {
 	}
 	b := s.bad(o, p, isStep)
 	at := looksOf(s.Header)
-	d, batches, known := s.divisors(s.shares(o, p))
 	limit := LimitShare(o)
+	d, batches, known := s.divisors(s.shares(o, p), limit)
 	r.Samples, r.Bad, r.Phi = b.all, b.high, d.missed
 	n := float64(b.all)
 	low, lowOf, high := float64(b.low), n-float64(b.own), float64(b.high)

@@ -137,7 +137,7 @@ func (s *Summary) judgeProbes(r *Result, m Measure) {
 		h.Record(p.Value)
 	}
 	at := looksOf(s.Header)
-	d, _, _ := s.divisors(inOrder(seconds))
+	d, _, _ := s.divisors(inOrder(seconds), limit)
 	r.Samples, r.Bad, r.Phi = uint64(all), uint64(slow+lost), d.missed
 	r.BadShare = (slow + lost) / all
 	r.BadLow, _ = at.share(slow/d.missed, all/d.missed)

@@ -76,27 +76,40 @@ const gateCluster = 3
 // divisors are by what k and n are divided for either verdict.
 type divisors struct{ met, missed float64 }
 
-// divisors are phi by [dispersion]. Under a gate no less than gateCluster for met. Before
-// phi can be estimated a gate meets nothing (infinite), and misses as if all bad ones of a
-// second were one cluster: sum k_t^2 / sum k_t, the mean over bad ones of how many their
-// second has.
-func (s *Summary) divisors(seconds []share) (d divisors, batches int, known bool) {
+// divisors are phi by [dispersion] for missed. For met it is the phi that would have been seen at
+// the limit: where the share swings, it swings in proportion, and what a quiet run shows over 1 grows
+// with the share,
+//
+//	phi_met = 1 + (phi - 1) max(1, limit/p)
+//
+// which is the variance at the hypothesis, as in the score test (Rao, Proceedings of the Cambridge
+// Philosophical Society 44, 1948), with the negative binomial's form of the variance (McCullagh & Nelder, 6.2).
+//
+// Under a gate it is no less than gateCluster. Before phi can be estimated a gate meets
+// nothing (infinite), and misses as if all bad ones of a second were one cluster: sum k_t^2 / sum
+// k_t, the mean over bad ones of how many their second has.
+func (s *Summary) divisors(seconds []share, limit float64) (d divisors, batches int, known bool) {
 	phi, batches, known := dispersion(seconds)
+	var total share
+	var squares float64
+	for _, s := range seconds {
+		total.bad += s.bad
+		total.all += s.all
+		squares += s.bad * s.bad
+	}
 	d = divisors{phi, phi}
+	if phi > 1 {
+		d.met = 1 + (phi-1)*max(1, limit*total.all/total.bad)
+	}
 	switch {
 	case !s.Header.Gate:
 	case batches < minBatches:
-		var sum, squares float64
-		for _, s := range seconds {
-			sum += s.bad
-			squares += s.bad * s.bad
-		}
 		d = divisors{met: math.Inf(1), missed: 1}
-		if sum > 0 {
-			d.missed = max(1, squares/sum)
+		if total.bad > 0 {
+			d.missed = max(1, squares/total.bad)
 		}
 	default:
-		d.met = max(phi, gateCluster)
+		d.met = max(d.met, gateCluster)
 	}
 	return d, batches, known
 }
