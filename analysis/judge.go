@@ -63,6 +63,7 @@ func (s *Summary) JudgeObjective(o scenarios.Objective) Result {
 	default:
 		r.Outcome, r.Reason = NoData, fmt.Sprintf("this version does not know the metric %q", o.Metric)
 	}
+	s.notYet(&r)
 	return r
 }
 
@@ -207,7 +208,11 @@ func (s *Summary) judgeProportion(r *Result) {
 	default:
 		r.Outcome = Unproven
 		r.Reason = fmt.Sprintf("%s: the share lies between %s and %s, allowed are %s%s", what, percent(r.BadLow), percent(r.BadHigh), percent(limit), scope)
-		s.missing(r, high, n, max(d.missed, min(d.met, gateCluster)), limit)
+		phi := d.met
+		if math.IsInf(phi, 1) {
+			phi = max(d.missed, gateCluster)
+		}
+		s.missing(r, high, n, phi, limit)
 	}
 }
 

@@ -64,25 +64,42 @@ func TestBoundsHoldTheirDefinition(t *testing.T) {
 }
 
 func TestDispersionSeesFailuresInBursts(t *testing.T) {
-	even, burst := make([]share, 30), make([]share, 30)
+	even, burst := make([]share, 20), make([]share, 20)
 	for i := range even {
 		even[i] = share{bad: 1, all: 1000}
 		burst[i] = share{all: 1000}
 	}
-	burst[7].bad = 30
-	if phi, b, ok := dispersion(even); phi != 1 || b != 30 || !ok {
+	burst[7].bad = 20
+	if phi, b, ok := dispersion(even); phi != 1 || b != 20 || !ok {
 		t.Errorf("even: phi %v over %d batches, %v", phi, b, ok)
 	}
-	// p = 0.001: 29 batches give (0-1)^2/0.999, one gives (30-1)^2/0.999;
-	// (29 + 841)/0.999/29 = 30.03.
-	if phi, _, ok := dispersion(burst); math.Abs(phi-30.03) > 0.01 || !ok {
-		t.Errorf("burst: phi %v, want 30.03", phi)
+	// p = 0.001: 19 batches give (0-1)^2/0.999, one gives (20-1)^2/0.999; x = 380/0.999/19 = 20.02.
+	// Neighbours: (17 - 2*19)/380 = -0.055, so growth is 1 and t has 19 degrees: 1.7291.
+	// 1 + 19.02 (1.7291/1.6449)^2 = 22.02.
+	if phi, _, ok := dispersion(burst); math.Abs(phi-22.02) > 0.01 || !ok {
+		t.Errorf("burst: phi %v, want 22.02", phi)
 	}
 	if _, _, ok := dispersion(burst[:9]); ok {
 		t.Error("phi was estimated from 9 seconds")
 	}
-	if _, _, ok := dispersion(make([]share, 30)); ok {
+	if _, _, ok := dispersion(make([]share, 20)); ok {
 		t.Error("phi was estimated from no arrivals")
+	}
+}
+
+func TestBadTimesThatLastLetTheDispersionGrow(t *testing.T) {
+	// Ten seconds with ten bad ones each: every other second, and in a row.
+	apart, together := make([]share, 20), make([]share, 20)
+	for i := range apart {
+		apart[i] = share{bad: float64(10 * (i % 2)), all: 1000}
+		together[i] = share{bad: float64(10 * (i / 10)), all: 1000}
+	}
+	// p = 0.005, x = 20 * 5^2/4.975 / 19 = 5.29 in both. Apart: neighbours are opposite, growth is 1, and phi
+	// 1 + 4.29 (1.7291/1.6449)^2 = 5.74. Together: r_1 = 17/20 * 20/19 = 0.89, which less bias is over 0.99.
+	a, _, _ := dispersion(apart)
+	b, _, _ := dispersion(together)
+	if math.Abs(a-5.74) > 0.01 || b < 20*a {
+		t.Errorf("apart: phi %v, want 5.74; in a row: %v, want far more", a, b)
 	}
 }
 

@@ -1,7 +1,9 @@
 package analysis
 
 import (
+	"fmt"
 	"math"
+	"time"
 
 	"arqload/analysis/observation"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -66,6 +68,10 @@ type always struct{}
 // chance of at most 1-Confidence. Source: Ville, Étude critique de la notion de collectif (1939).
 var enough = -math.Log(1 - Confidence)
 
+// gateSeconds is the least judged time after which a gate may meet anything: less says nothing about
+// what comes once in several seconds, and no release waits for it.
+const gateSeconds = 20 * time.Second
+
 // least: how the values hang together cannot be told from fewer.
 func (always) least() int { return minBatches }
 
@@ -73,17 +79,27 @@ func (always) least() int { return minBatches }
 // few bad ones still to come, nothing seen says that they come one by one.
 const gateCluster = 3
 
+// notYet takes back what a gate would meet too early.
+func (s *Summary) notYet(r *Result) {
+	if s.Header.Gate && r.Outcome == Met && s.Judged < gateSeconds {
+		r.Outcome, r.Cluster, r.Episode = Unproven, 0, 0
+		r.Reason += fmt.Sprintf("; a gate meets nothing before %s of judged time", duration(gateSeconds))
+	}
+}
+
 // divisors are by what k and n are divided for either verdict.
 type divisors struct{ met, missed float64 }
 
-// divisors are phi by [dispersion] for missed. For met it is the phi that would have been seen at
-// the limit: where the share swings, it swings in proportion, and what a quiet run shows over 1 grows
-// with the share,
+// divisors are phi by [dispersion] for missed. For met it is what would have been seen at the limit,
 //
-//	phi_met = 1 + (phi - 1) max(1, limit/p)
+//	phi_met = 1 + (phi - 1) q^2,  q = limit/p, at least 1 and at most 2
 //
-// which is the variance at the hypothesis, as in the score test (Rao, Proceedings of the Cambridge
-// Philosophical Society 44, 1948), with the negative binomial's form of the variance (McCullagh & Nelder, 6.2).
+// Once, because a share that swings does so in proportion, so that what is over 1 grows with it: the
+// variance at the hypothesis, as in the score test (Rao, Proceedings of the Cambridge Philosophical Society
+// 44, 1948), in the negative binomial's form (McCullagh & Nelder, 6.2). Once more, because a
+// run that is quiet by chance has seen fewer of the high levels than there are. The second factor, and the 2
+// (a run quieter than that by chance is rare, and a good system should not be doubted for being good),
+// are no theorem but what TestCalibration asks for.
 //
 // Under a gate it is no less than gateCluster. Before phi can be estimated a gate meets
 // nothing (infinite), and misses as if all bad ones of a second were one cluster: sum k_t^2 / sum
@@ -99,7 +115,8 @@ func (s *Summary) divisors(seconds []share, limit float64) (d divisors, batches 
 	}
 	d = divisors{phi, phi}
 	if phi > 1 {
-		d.met = 1 + (phi-1)*max(1, limit*total.all/total.bad)
+		quiet := min(max(1, limit*total.all/total.bad), 2)
+		d.met = 1 + (phi-1)*quiet*quiet
 	}
 	switch {
 	case !s.Header.Gate:
