@@ -222,13 +222,13 @@ func meanAndDeviation(v []float64) (mean, sd float64) {
 
 func TestAShareAtItsLimitIsNeverDecided(t *testing.T) {
 	// 5 of 10 000 are 0.05% exactly: no number proves or disproves that it is under it.
-	if n, ok := needed(5, 10_000, 1, 0.0005); ok {
+	if n, ok := needed(once{}, 5, 10_000, 1, 0.0005); ok {
 		t.Errorf("%v arrivals are said to prove it", n)
 	}
-	if n, ok := damning(5, 10_000, 1, 0.0005); ok {
+	if n, ok := damning(once{}, 5, 10_000, 1, 0.0005); ok {
 		t.Errorf("%v arrivals are said to disprove it", n)
 	}
-	if _, ok := damning(0, 0, 1, 0.0005); ok {
+	if _, ok := damning(once{}, 0, 0, 1, 0.0005); ok {
 		t.Error("nothing is said to be disproved by more of it")
 	}
 }
