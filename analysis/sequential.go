@@ -68,9 +68,9 @@ type always struct{}
 // chance of at most 1-Confidence. Source: Ville, Étude critique de la notion de collectif (1939).
 var enough = -math.Log(1 - Confidence)
 
-// gateSeconds is the least judged time after which a gate may meet anything: less says nothing about
+// gateLeast is the least judged time after which a gate may meet anything: less says nothing about
 // what comes once in several seconds, and no release waits for it.
-const gateSeconds = 20 * time.Second
+const gateLeast = 20 * time.Second
 
 // least: how the values hang together cannot be told from fewer.
 func (always) least() int { return minBatches }
@@ -81,9 +81,9 @@ const gateCluster = 3
 
 // notYet takes back what a gate would meet too early.
 func (s *Summary) notYet(r *Result) {
-	if s.Header.Gate && r.Outcome == Met && s.Judged < gateSeconds {
+	if s.Header.Gate && r.Outcome == Met && s.Judged < gateLeast {
 		r.Outcome, r.Cluster, r.Episode = Unproven, 0, 0
-		r.Reason += fmt.Sprintf("; a gate meets nothing before %s of judged time", duration(gateSeconds))
+		r.Reason += fmt.Sprintf("; a gate meets nothing before %s of judged time", duration(gateLeast))
 	}
 }
 
