@@ -55,7 +55,13 @@ type Run struct {
 	Environment map[string]string `json:"environment"`
 	Interrupted bool              `json:"interrupted"`
 	Partial     bool              `json:"partial"`
-	Sessions    Sessions          `json:"sessions"`
+	// Gate says that a verdict was looked for every second: bounds hold at every look.
+	Gate bool `json:"gate"`
+	// Who ended the run before its plan's end, when and why; empty, null, empty: it went to it.
+	StoppedBy  observation.Stop `json:"stopped_by"`
+	StoppedAtS *float64         `json:"stopped_at_s"`
+	StoppedWhy string           `json:"stopped_why"`
+	Sessions   Sessions         `json:"sessions"`
 }
 
 // Sessions counts what was prepared and kept alive beside the load, in no judged number.
@@ -234,6 +240,10 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 		Database:  database(s, objectives), Cache: cache(s), Hosts: hosts(s), Application: application(s), Movement: movement(s),
 		Objectives: []Objective{}, Phases: []Phase{},
 		errors: s.Errors, lanes: h.Lanes,
+	}
+	r.Run.Gate, r.Run.StoppedBy, r.Run.StoppedWhy = h.Gate, s.StoppedBy, s.StoppedWhy
+	if s.StoppedBy != "" {
+		r.Run.StoppedAtS = ptr(s.StoppedAt.Seconds())
 	}
 	r.Warnings, r.Reasons = list(r.Warnings), list(r.Reasons)
 	if r.Run.Environment == nil {
