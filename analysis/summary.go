@@ -267,8 +267,14 @@ func (s *Summary) phases(run *observation.Run) {
 		for i := range run.Seconds {
 			if sec := &run.Seconds[i]; sec.Start >= ph.Start && sec.Start < ph.End {
 				p.Tally.Add(&sec.Tally)
+				if s.StoppedBy != "" && sec.Start.Duration() >= s.StoppedAt {
+					continue // no load: a rate over it would look like a slow system
+				}
 				completed += sec.CompletedOK
 				length += sec.Length.Duration()
+				if s.StoppedBy != "" {
+					length -= max(0, (sec.Start+sec.Length).Duration()-s.StoppedAt)
+				}
 			}
 		}
 		if length > 0 {

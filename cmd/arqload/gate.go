@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -129,4 +131,15 @@ func (g *gateWatch) Second(s observation.Second, intervals []observation.Interva
 func (g *gateWatch) Sample(s observation.Sample) error {
 	g.gate.Sample(s)
 	return g.Recorder.Sample(s)
+}
+
+// describeGuards prints, for validate, what ends a run at once.
+func describeGuards(w io.Writer, p *scenarios.Plan) {
+	var all []string
+	for _, g := range p.StopWhen {
+		all = append(all, g.Text)
+	}
+	if len(all) > 0 {
+		fmt.Fprintf(w, "  %-14s %s: ends the run at once, in whatever phase; the verdict is then fail\n", "stop_when", strings.Join(all, ", "))
+	}
 }
