@@ -47,30 +47,29 @@ func judgedOf(run *observation.Run) (length time.Duration, sum observation.Tally
 
 func TestAnEarlyEndLetsWhatIsInFlightGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// Answers take 4 s, twice the grace of an interruption. Ended at 7.5 s: 751 are due of
-		// auth, the 400 slots hold 4 s of them, so all are started in time; those of the last 4 s
-		// are in flight. Seconds are closed when their last arrival has ended, so at 7.5 s the
-		// ones up to 3 s are, whose last ended at 6.99 s.
+		// Answers take 4 s, twice the grace of an interruption. Ended at 7.495 s: 750 are due of
+		// auth, and the 500 slots hold the 4 s of them that are in flight. Seconds are closed when
+		// their last arrival has ended: those up to 3 s are, whose last ended at 6.99 s.
 		run := driveUntil(t, t.Context(), `
 load: [{scenario: auth, rate: 100/s}]
 limits: {in_flight: 500, timeout: 60s}
 phases: [{name: steady, duration: 60s}]
 objectives: [p99 < 1s]
-`, attacktest.New(attacktest.Script{Latency: 4 * time.Second}), 7500*time.Millisecond)
+`, attacktest.New(attacktest.Script{Latency: 4 * time.Second}), 7495*time.Millisecond)
 		sum := total(run)
-		if sum.Planned != 751 || sum.OK != 751 || sum.Canceled != 0 {
-			t.Errorf("planned %d, ok %d, canceled %d; want 751, 751, 0: nothing in flight is given up", sum.Planned, sum.OK, sum.Canceled)
+		if sum.Planned != 750 || sum.OK != 750 || sum.Canceled != 0 {
+			t.Errorf("planned %d, ok %d, canceled %d; want 750, 750, 0: nothing in flight is given up", sum.Planned, sum.OK, sum.Canceled)
 		}
 		length, judged := judgedOf(run)
 		if length != 3*time.Second || judged.OK != 300 {
 			t.Errorf("%v with %d arrivals are judged; want the 3 s that were closed, with 300", length, judged.OK)
 		}
 		f := run.Footer
-		if f.StoppedAt.Duration() != 7500*time.Millisecond || f.StoppedBy != observation.ByGate || f.StoppedWhy != "it is known" || f.Interrupted {
+		if f.StoppedAt.Duration() != 7495*time.Millisecond || f.StoppedBy != observation.ByGate || f.StoppedWhy != "it is known" || f.Interrupted {
 			t.Errorf("the record says %+v", f)
 		}
-		if f.Ended.Duration() != 11500*time.Millisecond {
-			t.Errorf("the last answer came at %v, want 11.5s", f.Ended.Duration())
+		if f.Ended.Duration() != 11490*time.Millisecond {
+			t.Errorf("the last answer came at %v, want 11.49s", f.Ended.Duration())
 		}
 	})
 }
@@ -83,7 +82,7 @@ load: [{scenario: auth, rate: 200/s}]
 limits: {in_flight: 10, timeout: 60s}
 phases: [{name: steady, duration: 60s}]
 objectives: [p99 < 1s]
-`, attacktest.New(attacktest.Script{Capacity: 100}), 10500*time.Millisecond)
+`, attacktest.New(attacktest.Script{Capacity: 100}), 10502*time.Millisecond)
 		sum := total(run)
 		if sum.Planned != 2101 || sum.Canceled < 900 || sum.Canceled > 1100 {
 			t.Errorf("planned %d, canceled %d; want 2101, about half", sum.Planned, sum.Canceled)
@@ -102,10 +101,10 @@ func TestTheLastSamplesComeAfterAnEarlyEnd(t *testing.T) {
 load: [{scenario: auth, rate: 10/s}]
 phases: [{name: steady, duration: 60s}]
 objectives: [p99 < 1s]
-`, attacktest.New(attacktest.Script{}), 5*time.Second)
-		// 0.2 s before the epoch, 5 s of load, 2 s until PostgreSQL has published its counters.
-		if took := time.Since(began); took != 7200*time.Millisecond {
-			t.Errorf("the run took %v, want 7.2s", took)
+`, attacktest.New(attacktest.Script{}), 5050*time.Millisecond)
+		// 0.2 s before the epoch, 5.05 s of load, 2 s until PostgreSQL has published its counters.
+		if took := time.Since(began); took != 7250*time.Millisecond {
+			t.Errorf("the run took %v, want 7.25s", took)
 		}
 	})
 }
