@@ -26,6 +26,7 @@ type Gate struct {
 	latest Knowledge
 	full   time.Duration // the judged time at the last look at what the collectors saw
 	seen   []Result      // of that look
+	ripe   bool          // at the last look the load's objectives were decided
 }
 
 // inbox is a part of a record. It keeps a look, which may take long, from holding up the
@@ -52,9 +53,13 @@ type Knowledge struct {
 	Waiting  string   // what a pass waits for beside them; "": nothing
 }
 
-// collectedEvery is how much judged time lies between two looks at the collectors' samples
-// while the load's own objectives are still open. These looks decode every sample.
-const collectedEvery = 5 * time.Second
+// A look at the collectors' samples decodes all of them, and takes the longer the longer the
+// run is. So the judged time between two of them grows with it: they take in all no more than
+// 1/collectedShare times the last one.
+const (
+	collectedShare = 0.05
+	collectedEvery = 5 * time.Second // at least, while the load's own objectives are open
+)
 
 // behindBy is how far a look at the samples stays behind the latest closed second: what a
 // database did in a second is told by the samples up to 2 s after it.
@@ -161,10 +166,15 @@ func (g *Gate) Look() Knowledge {
 		samples = samples || o.Required && !ofLoad(o)
 		results = append(results, r)
 	}
-	due := samples && s.Judged-g.full >= collectedEvery
-	if k.Required > 0 && (missed || !open || due) {
+	ripe := k.Required > 0 && (missed || !open)
+	since := s.Judged - g.full
+	due := since >= time.Duration(collectedShare*float64(s.Judged)) && (ripe || samples && since >= collectedEvery)
+	if ripe && !g.ripe || due {
 		results = g.decide(&k, s, &run)
+	} else if ripe {
+		k.Waiting = g.latest.Waiting
 	}
+	g.ripe = ripe
 	k.tell(results)
 	g.latest = k
 	return k

@@ -16,7 +16,7 @@ import (
 
 // gated feeds a gate as the drive does, and keeps the same record beside it.
 type gated struct {
-	t    *testing.T
+	t    testing.TB
 	plan *scenarios.Plan
 	gate *Gate
 	m    observation.Memory
@@ -24,7 +24,7 @@ type gated struct {
 }
 
 // gateOf makes one for a plan's phases, objectives and rest.
-func gateOf(t *testing.T, text string) *gated {
+func gateOf(t testing.TB, text string) *gated {
 	t.Helper()
 	plan, err := scenarios.Parse("plan.yaml", []byte("version: 1\nname: t\nsystem: {base_url: \"http://127.0.0.1:1\", username: u, password: p, redis: \"redis://127.0.0.1:1\"}\n"+text), nil)
 	if err != nil {
@@ -45,9 +45,15 @@ func gateOf(t *testing.T, text string) *gated {
 	return g
 }
 
-// second records the next second: so many arrivals of auth, some of which failed.
+// second records the next second and looks.
 func (g *gated) second(arrivals, failed int) Knowledge {
 	g.t.Helper()
+	g.record(arrivals, failed)
+	return g.gate.Look()
+}
+
+// record records the next second: so many arrivals of auth, some of which failed.
+func (g *gated) record(arrivals, failed int) {
 	start := time.Duration(len(g.m.Run.Seconds)) * time.Second
 	s := observation.Second{Start: observation.Seconds(start), Length: observation.Seconds(time.Second)}
 	for _, ph := range g.m.Run.Header.Phases {
@@ -72,7 +78,6 @@ func (g *gated) second(arrivals, failed int) Knowledge {
 	_ = g.m.Second(s, intervals)
 	h.Reset() // as the drive does
 	beats.Reset()
-	return g.gate.Look()
 }
 
 func (g *gated) sample(collector string, second float64, data any) {
@@ -355,5 +360,33 @@ func TestARunThatEndedEarlyNeedNotHoldTheWholeSchedule(t *testing.T) {
 		if s := Summarize(&run); (len(s.Damage) == 0) != sound {
 			t.Errorf("ended by %q: damage %q", by, s.Damage)
 		}
+	}
+}
+
+// A look at a run of an hour, with the samples of each second: by the load alone, and in full.
+func BenchmarkLookAfterAnHour(b *testing.B) {
+	for name, objectives := range map[string]string{
+		"load": "objectives: [throughput >= 900/s, p50 < 200ms, p95 < 1s, p99 < 2s, error_rate < 0.05%, availability > 99.95%, error_rate < 0.00001%]\n",
+		"full": "objectives: [throughput >= 900/s, p50 < 200ms, p95 < 1s, p99 < 2s, error_rate < 0.05%, availability > 99.95%, db_query_p99 < 500ms, cache_hit_ratio > 85%]\n",
+	} {
+		b.Run(name, func(b *testing.B) {
+			g := gateOf(b, strings.Replace(steadyLoad, "300s", "2h", 1)+objectives)
+			statements := make([]observation.Statement, 50)
+			for s := range 3600 {
+				for i := range statements {
+					statements[i] = row(int64(i), int64(10*s), 10)
+				}
+				g.sample("pgstat", float64(s), observation.Postgres{ServerVersion: 150018, StatementsRead: s%2 == 0, Statements: statements[:50*((s+1)%2)]})
+				g.sample("selfhealth", float64(s), observation.Self{CPU: at(float64(s) / 10), GOMAXPROCS: 2, SchedDelay: observation.Buckets{Upper: make([]float64, 40), Count: make([]uint64, 40)}})
+				g.record(1000, 0)
+			}
+			g.gate.Look()
+			b.ResetTimer()
+			for range b.N {
+				g.gate.full, g.gate.ripe = 0, false
+				g.gate.Second(g.m.Run.Seconds[3599], nil) // the same again: what counts is the length
+				g.gate.Look()
+			}
+		})
 	}
 }
