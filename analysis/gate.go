@@ -196,13 +196,17 @@ func (g *Gate) decide(k *Knowledge, s *Summary, run *observation.Run) []Result {
 	s.Self = SummarizeSelf(run) // the generator's own samples are there at once
 	v := Judge(s, g.objectives)
 	g.seen = v.Results
+	if known, _ := asked(run, "selfhealth", ""); known && !s.Self.Available {
+		k.Waiting = "the generator's own CPU is not known yet: " + s.Self.Reason
+		return v.Results
+	}
 	switch v.Judgement {
 	case Fail:
 		k.Verdict, k.Why = Fail, missedWords(v.Results)
 	case Invalid:
 		k.Waiting = "nothing is decided while the measurement cannot be trusted: " + s.Invalid(g.objectives)[0]
 	case Pass:
-		if k.Waiting = g.waits(s, run); k.Waiting == "" {
+		if k.Waiting = g.waits(s); k.Waiting == "" {
 			k.Verdict, k.Why = Pass, fmt.Sprintf("all %d required objectives are met after %s judged", k.Required, duration(s.Judged))
 		}
 	}
@@ -222,7 +226,7 @@ func behind(run *observation.Run) *observation.Run {
 }
 
 // waits says why a run that would pass now is not ended yet.
-func (g *Gate) waits(s *Summary, run *observation.Run) string {
+func (g *Gate) waits(s *Summary) string {
 	if g.uneven {
 		return "the judged load changes, so a pass is known at the plan's end alone"
 	}
@@ -230,9 +234,6 @@ func (g *Gate) waits(s *Summary, run *observation.Run) string {
 		if l.PlannedJudg > 0 && s.Scenarios[l.Scenario].Sent == 0 {
 			return fmt.Sprintf("no arrival of %s has been judged yet", l.Scenario)
 		}
-	}
-	if known, _ := asked(run, "selfhealth", ""); known && !s.Self.Available {
-		return "the generator's own CPU is not known yet: " + s.Self.Reason
 	}
 	return ""
 }

@@ -390,3 +390,22 @@ func BenchmarkLookAfterAnHour(b *testing.B) {
 		})
 	}
 }
+
+func TestTheGeneratorsOwnCPUIsWaitedFor(t *testing.T) {
+	for _, failed := range []int{0, 10} {
+		g := gateOf(t, steadyLoad+ownObjectives)
+		self := func(s int) {
+			g.sample("selfhealth", float64(s), observation.Self{CPU: at(float64(s) / 10), GOMAXPROCS: 2})
+		}
+		self(0)
+		if k, n := g.until(40, 1000, failed); k.Verdict != "" || !strings.Contains(k.Waiting, "CPU is not known yet") {
+			t.Errorf("%d failed a second: decided after %d s: %+v", failed, n, k)
+		}
+		for s := range 43 {
+			self(s)
+		}
+		if k, n := g.until(5, 1000, failed); k.Verdict == "" {
+			t.Errorf("%d failed a second: not decided %d s later: %+v", failed, n, k)
+		}
+	}
+}

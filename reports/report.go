@@ -202,15 +202,17 @@ type Latency struct {
 
 // Phase is one phase, judged or not.
 type Phase struct {
-	Name    string   `json:"name"`
-	Judged  bool     `json:"judged"`
-	StartS  float64  `json:"start_s"`
-	EndS    float64  `json:"end_s"`
-	Planned uint64   `json:"planned"`
-	OK      uint64   `json:"ok"`
-	Failed  uint64   `json:"failed"`
-	Shed    uint64   `json:"shed"`
-	OKPerS  *float64 `json:"ok_per_s"` // null: not reached
+	Name    string  `json:"name"`
+	Judged  bool    `json:"judged"`
+	StartS  float64 `json:"start_s"`
+	EndS    float64 `json:"end_s"`
+	Planned uint64  `json:"planned"`
+	OK      uint64  `json:"ok"`
+	Failed  uint64  `json:"failed"`
+	Shed    uint64  `json:"shed"`
+	// Canceled are, of Failed, those that the end of the run cut off.
+	Canceled uint64   `json:"canceled"`
+	OKPerS   *float64 `json:"ok_per_s"` // null: not reached
 }
 
 // Transport says what connections the judged requests used. Addresses cover the whole run;
@@ -263,7 +265,7 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 	}
 	for _, p := range s.Phases {
 		out := Phase{Name: p.Name, Judged: p.Judged, StartS: seconds(p.Start), EndS: seconds(p.End),
-			Planned: p.Planned, OK: p.OK, Failed: p.Failed, Shed: p.Shed}
+			Planned: p.Planned, OK: p.OK, Failed: p.Failed, Shed: p.Shed, Canceled: p.Errors[observation.Canceled]}
 		if p.Planned > 0 || p.OKPerS > 0 {
 			out.OKPerS = &p.OKPerS
 		}

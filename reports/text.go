@@ -159,7 +159,11 @@ func (t *text) measurement() {
 		if !p.Judged {
 			judged = "not judged"
 		}
-		t.entry("phase", "%s (%s), %s .. %s: %d planned, %d failed, %s good answers/s", p.Name, judged, secs(p.StartS), secs(p.EndS), p.Planned, p.Failed, rate(p.OKPerS))
+		canceled := ""
+		if p.Canceled > 0 {
+			canceled = fmt.Sprintf(", %d canceled by the end of the run", p.Canceled)
+		}
+		t.entry("phase", "%s (%s), %s .. %s: %d planned, %d failed%s, %s good answers/s", p.Name, judged, secs(p.StartS), secs(p.EndS), p.Planned, p.Failed-p.Canceled, canceled, rate(p.OKPerS))
 	}
 }
 
