@@ -167,6 +167,26 @@ objectives: [error_rate < 0.05%]
 	if k, n := g.until(20, 1000, 500); k.Verdict != "" || k.Judged != 2*time.Second {
 		t.Errorf("decided in the pause, after %d s: %+v", n, k)
 	}
+	// What a late sample would decide of the judged time waits for the next judged second.
+	g = gateOf(t, `
+load: [{scenario: auth, rate: 1000/s}]
+phases: [{name: a, duration: 10s}, {name: pause, duration: 10s, judged: false}, {name: b, duration: 100s}]
+objectives: [error_rate < 0.05%]
+`)
+	self := func(s int) {
+		g.sample("selfhealth", float64(s), observation.Self{CPU: at(float64(s) / 10), GOMAXPROCS: 2})
+	}
+	self(0)
+	g.until(10, 1000, 500)
+	for s := 1; s < 25; s++ {
+		self(s)
+	}
+	if k, n := g.until(10, 1000, 500); k.Verdict != "" {
+		t.Errorf("decided in the pause, after %d s: %+v", n, k)
+	}
+	if k, n := g.until(5, 1000, 500); k.Verdict != Fail {
+		t.Errorf("after the pause, %d s: %+v", n, k)
+	}
 }
 
 func TestNothingIsDecidedWhileTheMeasurementIsInvalid(t *testing.T) {
