@@ -37,7 +37,7 @@ than those of run for that. A plan whose judged load changes can fail early, but
 		},
 	}
 	o.flags(c)
-	o.confirmFlag(c)
+	o.runFlags(c)
 	return c
 }
 

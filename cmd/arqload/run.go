@@ -54,11 +54,12 @@ func newRun() *cobra.Command {
 		},
 	}
 	o.flags(c)
-	o.confirmFlag(c)
+	o.runFlags(c)
 	return c
 }
 
-func (o *runOptions) confirmFlag(c *cobra.Command) {
+// runFlags are those that run and gate have, and demo has not.
+func (o *runOptions) runFlags(c *cobra.Command) {
 	c.Flags().StringVar(&o.confirm, "confirm-host", "", "consent to send load to this host; needed for every host that is not loopback")
 }
 
