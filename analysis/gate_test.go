@@ -443,3 +443,35 @@ func TestTheGeneratorsOwnCPUIsWaitedFor(t *testing.T) {
 		}
 	}
 }
+
+// A system that breaks down while the gate makes up its mind does not pass.
+func TestWhatWasStillInFlightCanTakeAPassAway(t *testing.T) {
+	for _, c := range []struct {
+		failed, canceled int
+		want             Judgement
+	}{{0, 0, Pass}, {1, 0, Pass}, {0, 300, Pass}, {200, 0, Inconclusive}, {400, 100, Inconclusive}} {
+		g := gateOf(t, steadyLoad+"objectives: [error_rate < 0.05%]\n")
+		k, _ := g.until(60, 1000, 0)
+		g.record(400, c.failed) // the second that the gate cut
+		run := g.m.Run
+		cut := &run.Seconds[len(run.Seconds)-1]
+		cut.Judged = false
+		for range c.canceled {
+			cut.Fail(observation.Canceled)
+			cut.Planned++
+			cut.Canceled++
+		}
+		run.Latency = observation.Latency{}
+		h := hist.New()
+		h.RecordN(10*time.Millisecond, int64(k.Judged/time.Second)*1000)
+		run.Latency[observation.Series{Scenario: "auth", Step: observation.All, Outcome: observation.OK, Clock: observation.Response}] = h
+		run.Footer = &observation.Footer{StoppedBy: observation.ByGate, StoppedAt: cut.Start + observation.Seconds(400*time.Millisecond), StoppedWhy: k.Why}
+		v := Judge(Summarize(&run), g.plan.Objectives)
+		if v.Judgement != c.want {
+			t.Errorf("%d of 400 failed, %d canceled: %s: %q; want %s", c.failed, c.canceled, v.Judgement, v.Reasons, c.want)
+		}
+		if c.want == Inconclusive && !strings.Contains(v.Reasons[0], "still in flight") {
+			t.Errorf("the first reason is %q", v.Reasons[0])
+		}
+	}
+}

@@ -20,7 +20,8 @@ type Summary struct {
 	StoppedBy   observation.Stop // who ended the run before its plan's end; "": nobody
 	StoppedAt   time.Duration    // since when nothing was started
 	StoppedWhy  string
-	Partial     bool // the record has no end: the process died
+	after       []*observation.Second // see collapsed
+	Partial     bool                  // the record has no end: the process died
 	Generator   Generator
 	Total       Population
 	Scenarios   map[string]*ScenarioSummary
@@ -169,6 +170,7 @@ func summarizeLoad(run *observation.Run) *Summary {
 	if run.Footer != nil {
 		s.Duration = run.Footer.Ended.Duration()
 	}
+	s.after = afterwards(run)
 	s.phases(run)
 	s.histograms(run)
 	s.check(run)

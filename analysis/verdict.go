@@ -77,14 +77,14 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 		stopped = []string{"the run was interrupted before its end"}
 	}
 
-	breach := s.breach()
+	breach, collapsed := s.breach(), s.collapsed(objectives)
 
 	switch {
 	case len(invalid) > 0:
 		v.Judgement, v.ExitCode = Invalid, ExitInvalid
 	case len(missed) > 0 || len(breach) > 0:
 		v.Judgement, v.ExitCode = Fail, ExitFail
-	case len(open) > 0 || len(stopped) > 0:
+	case len(open) > 0 || len(stopped) > 0 || len(collapsed) > 0:
 		v.Judgement, v.ExitCode = Inconclusive, ExitInconclusive
 	default:
 		v.Judgement, v.ExitCode = Pass, ExitPass
@@ -92,7 +92,7 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 	if len(stopped) > 0 {
 		v.ExitCode = ExitInterrupted
 	}
-	for _, list := range [][]string{stopped, invalid, breach, missed.texts(), open.texts(), unmet.texts()} {
+	for _, list := range [][]string{stopped, invalid, breach, collapsed, missed.texts(), open.texts(), unmet.texts()} {
 		v.Reasons = append(v.Reasons, list...)
 	}
 	if v.Judgement == Pass {
@@ -117,14 +117,14 @@ func (s *Summary) breach() []string {
 }
 
 // gated says that a gate ended the run, and where the verdict is no longer the one that it
-// ended it for: the last samples come after it.
+// ended it for: the last samples and answers come after it.
 func (s *Summary) gated(final Judgement) []string {
 	if s.StoppedBy != observation.ByGate {
 		return nil
 	}
 	why := fmt.Sprintf("the gate ended the run at %s, when the verdict was known: %s", duration(s.StoppedAt), s.StoppedWhy)
 	if final != Pass && final != Fail {
-		why += "; with the last samples that no longer holds: the verdict is the one above"
+		why += "; with what came after that no longer holds: the verdict is the one above"
 	}
 	return []string{why}
 }
