@@ -1,0 +1,151 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// label names a metric in words: "message p99", "all arrivals p50", "error rate of message".
+func label(kind Kind, scope, name string) string {
+	name = strings.ReplaceAll(name, "_per_s", "/s")
+	name = strings.ReplaceAll(name, "_per_arrival", " per arrival")
+	name = strings.ReplaceAll(name, "_", " ")
+	switch kind {
+	case KindAll:
+		return "all arrivals " + name
+	case KindStatement:
+		return fmt.Sprintf("statement %q: %s", scope, name)
+	}
+	return scope + " " + name
+}
+
+// Label names the metric in words.
+func (m Metric) Label() string { return label(m.Kind, m.Scope, m.Name) }
+
+// Format prints a value of the metric in its unit.
+func (m Metric) Format(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "?"
+	}
+	switch m.Unit {
+	case UnitSeconds:
+		d := time.Duration(v * float64(time.Second))
+		unit := time.Duration(1)
+		for x := d.Abs(); x >= 1000; x /= 10 {
+			unit *= 10
+		}
+		return d.Round(unit).String()
+	case UnitShare:
+		return fmt.Sprintf("%.3g%%", 100*v)
+	case UnitPerS:
+		return fmt.Sprintf("%.4g/s", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}
+
+// FormatChange prints a change, a bound of one or a margin of the metric: +29%, or a difference
+// in points of percent or in calls.
+func (x Change) FormatChange(v float64) string {
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return "?"
+	case x.Absolute && x.Metric.Unit == UnitShare:
+		return fmt.Sprintf("%+.3g points", 100*v)
+	case x.Absolute:
+		return fmt.Sprintf("%+.3g", v)
+	case v >= 9.995:
+		return fmt.Sprintf("x%.3g", 1+v)
+	case math.Abs(v) < 0.00995:
+		return fmt.Sprintf("%+.1f%%", 100*v)
+	}
+	return fmt.Sprintf("%+.0f%%", 100*v)
+}
+
+// margin prints the margin without a sign.
+func (x Change) margin() string { return strings.TrimPrefix(x.FormatChange(x.Margin), "+") }
+
+// oriented turns a change, positive where worse, into the direction in which the value itself
+// moves, for people: of throughput -17%, not +20%.
+func (x Change) oriented(v float64) float64 {
+	switch {
+	case x.Metric.Lower || math.IsInf(v, 0):
+		return v
+	case x.Absolute:
+		return -v
+	}
+	return 1/(1+v) - 1
+}
+
+// Moved prints the change in the direction in which the value moved.
+func (x Change) Moved() string { return x.FormatChange(x.oriented(x.Change)) }
+
+// words says a verdict in a sentence that a person can act on.
+func (x Change) words() string {
+	m := x.Metric
+	values := fmt.Sprintf("%s -> %s", m.Format(x.Baseline), m.Format(m.Value))
+	switch {
+	case m.Kind == KindStatement && m.Name == callsPerArrival && x.Baseline == 0:
+		values = fmt.Sprintf("0 -> %s, a statement that the baseline does not call", m.Format(m.Value))
+	case m.Kind == KindStatement && m.Name == callsPerArrival && m.Value == 0:
+		values = fmt.Sprintf("%s -> 0, it is no longer called", m.Format(x.Baseline))
+	}
+	text := fmt.Sprintf("%s: %s (%s", m.Label(), values, x.Moved())
+	bound := func(v float64) string { return x.FormatChange(x.oriented(v)) }
+	switch x.Verdict {
+	case Regressed:
+		text = strings.Replace(text, m.Label()+":", m.Label()+" regressed:", 1)
+		if m.Kind == KindStatement {
+			text = fmt.Sprintf("%s regressed: %s (%s", m.Label(), values, x.Moved())
+		}
+		return fmt.Sprintf("%s, at least %s), margin %s", text, bound(x.Low), x.margin())
+	case Improved:
+		text = strings.Replace(text, m.Label()+":", m.Label()+" improved:", 1)
+		return fmt.Sprintf("%s, at least %s), margin %s", text, bound(x.High), x.margin())
+	case Same:
+		return fmt.Sprintf("%s, at worst %s): not worse by more than the margin %s", text, bound(x.High), x.margin())
+	}
+	switch {
+	case math.IsNaN(x.P):
+		return text + "): how much runs differ by themselves is not known with one run in the baseline"
+	case x.Low > 0 && x.Change >= x.Margin:
+		return fmt.Sprintf("%s, at least %s): alone it would be called a regression, but among so many metrics such a change comes by chance too often (p %.2g after correction)", text, bound(x.Low), x.Adjusted)
+	case x.High < 0:
+		return fmt.Sprintf("%s): too little for the margin %s, or too likely by chance", text, x.margin())
+	}
+	return fmt.Sprintf("%s, between %s and %s): runs differ too much to tell, margin %s", text, bound(x.Low), bound(x.High), x.margin())
+}
+
+// reasons shown at most; the rest is in the list of changes.
+const reasonsShown = 10
+
+// reason says what decides.
+func (c *Comparison) reason() {
+	counts := map[Verdict]int{}
+	for _, x := range c.Changes {
+		if !x.Decides {
+			continue
+		}
+		counts[x.Verdict]++
+		if x.Verdict == Regressed && counts[Regressed] <= reasonsShown {
+			c.Reasons = append(c.Reasons, x.Reason)
+		}
+	}
+	if n := counts[Regressed] - reasonsShown; n > 0 {
+		c.Reasons = append(c.Reasons, fmt.Sprintf("and %d more metrics regressed", n))
+	}
+	decided := fmt.Sprintf("%d not worse by more than the margin, %d improved, %d undecided, of %d metrics that count", counts[Same], counts[Improved], counts[Inconclusive], c.Family)
+	switch {
+	case c.Regressed:
+		c.Reasons = append(c.Reasons, fmt.Sprintf("%d regressed, %s", counts[Regressed], decided))
+	case c.Family == 0:
+		c.Reasons = append(c.Reasons, "nothing could be compared")
+	case counts[Inconclusive] == c.Family:
+		c.Reasons = append(c.Reasons, "nothing could be decided: this is no proof that nothing became worse")
+	case counts[Inconclusive] > 0:
+		c.Reasons = append(c.Reasons, "no regression found; "+decided+": of the undecided it is not proved that they did not become worse")
+	default:
+		c.Reasons = append(c.Reasons, "no metric is worse by more than its margin: "+decided)
+	}
+}
