@@ -38,9 +38,13 @@ type Report struct {
 	Application Application          `json:"application"`
 	Movement    Movement             `json:"movement"`
 	Warnings    []string             `json:"warnings"`
+	// Comparison has a metric each, the worst first, where the run was compared with a baseline.
+	Compared   *ComparisonSummary `json:"comparison_summary,omitempty"`
+	Comparison []Change           `json:"comparison,omitempty"`
 
 	errors []observation.Example
 	lanes  []observation.Lane // in the plan's order
+	alone  bool               // the terminal shows the comparison alone
 }
 
 // Run says which run this is.

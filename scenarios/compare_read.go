@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// defaultCompare is what a plan does not say.
-var defaultCompare = Compare{Margin: 0.1, AtLeast: 5 * time.Millisecond}
+// DefaultCompare is what a plan does not say.
+func DefaultCompare() Compare { return Compare{Margin: 0.1, AtLeast: 5 * time.Millisecond} }
 
 // compare reads the margins of comparisons; n is nil where the plan has none.
 func (r *reader) compare(n *node) Compare {
-	c := defaultCompare
+	c := DefaultCompare()
 	if n == nil {
 		return c
 	}

@@ -64,7 +64,7 @@ func (p *Plan) yaml() []byte {
 			w.line("  - {objective: %s, required: false}", quoted(escapeReferences(o.Text)))
 		}
 	}
-	if p.Compare != defaultCompare { // else older plans would have another hash
+	if p.Compare != DefaultCompare() { // else older plans would have another hash
 		w.line("compare: {margin: %s, at_least: %s}", formatShare(p.Compare.Margin), formatDuration(p.Compare.AtLeast))
 	}
 	w.line("scenarios:")

@@ -104,6 +104,7 @@ func plans(t *rapid.T) string {
 			{"scenario": "conversation", "rate": "7.5/s"},
 		},
 		"phases":     phases,
+		"compare":    object{"margin": fmt.Sprintf("%d.%d%%", rapid.IntRange(1, 99).Draw(t, "margin"), rapid.IntRange(0, 9).Draw(t, "tenths")), "at_least": fmt.Sprintf("%dms", rapid.IntRange(1, 9).Draw(t, "at least"))},
 		"arrivals":   rapid.SampledFrom([]string{"constant", "poisson"}).Draw(t, "arrivals"),
 		"scenarios":  object{own: object{"steps": []object{step}}},
 		"objectives": []any{"p99.9 < 1.5s", object{"objective": own + "/" + step["name"].(string) + ".p50 <= 20µs", "required": rapid.Bool().Draw(t, "required")}, own + ".error_rate < 0.1%"},

@@ -128,8 +128,9 @@ func in(r Run, by map[key]Metric, k key, example Metric) (Metric, bool) {
 }
 
 // deciding returns which metrics count for the verdict: each thing once, since every further
-// test makes all of them weaker. What all arrivals have is what the scenarios have, a single
-// step is its scenario, and how long a statement takes is in the database's time an arrival.
+// test makes all of them weaker. Response times do by scenario, failures and throughput over all
+// arrivals, where most of them are seen; a single step is its scenario, and how long a statement
+// takes is in the database's time an arrival. The others are shown.
 func deciding(l Load) func(Metric) bool {
 	steps := map[string]int{}
 	for _, x := range l.Lanes {
@@ -140,7 +141,9 @@ func deciding(l Load) func(Metric) bool {
 	return func(m Metric) bool {
 		switch m.Kind {
 		case KindAll:
-			return false
+			return m.Unit != UnitSeconds
+		case KindScenario:
+			return m.Unit == UnitSeconds
 		case KindStep:
 			return steps[m.Scope] > 1 && m.Unit == UnitSeconds
 		case KindStatement:
@@ -239,7 +242,7 @@ func (x *Change) judge() {
 	default:
 		x.Verdict = Inconclusive
 	}
-	x.Reason = x.words()
+	x.Reason = x.sentence()
 }
 
 // rank orders changes for people: what decides and is worst first.
@@ -253,8 +256,10 @@ func rank(x Change) int {
 		return 2
 	case x.Decides:
 		return 3
+	case x.Verdict == Regressed:
+		return 4
 	}
-	return 4
+	return 5
 }
 
 // weight is a change in units of its margin.

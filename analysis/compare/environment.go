@@ -97,7 +97,7 @@ func EnvironmentChanges(run Run, others []Run) []string {
 		differ(k.what, run.Environment[k.key], func(o Run) string { return o.Environment[k.key] })
 	}
 	differ("version of arqload", run.ToolVersion, func(o Run) string { return o.ToolVersion })
-	differ("plan (its hash differs, though its load is the same: steps, limits, objectives or credentials)", short(run.PlanSHA256), func(o Run) string { return short(o.PlanSHA256) })
+	differ("plan (steps, limits, objectives, address or user may differ)", short(run.PlanSHA256), func(o Run) string { return short(o.PlanSHA256) })
 	for _, k := range slices.Sorted(maps.Keys(run.Environment)) {
 		if k != redisKeys && !strings.HasPrefix(k, rowsPrefix) {
 			continue

@@ -17,12 +17,12 @@ func Of(s *analysis.Summary) Run {
 		Schema: Schema, ID: h.ID, Name: h.Name, StartedAt: h.StartedAt.UTC().Format(time.RFC3339), PlanSHA256: h.PlanSHA256, ToolVersion: h.ToolVersion,
 		Load: loadOf(h), Environment: environment(s), Watched: []string{},
 	}
-	r.population(KindAll, ScopeAll, &s.Total, s.Judged)
+	r.population(KindAll, ScopeAll, &s.Total, s)
 	for _, l := range h.Lanes {
 		sc := s.Scenarios[l.Scenario]
-		r.population(KindScenario, l.Scenario, &sc.Population, s.Judged)
+		r.population(KindScenario, l.Scenario, &sc.Population, s)
 		for _, step := range l.Steps {
-			r.population(KindStep, l.Scenario+"/"+step, sc.Steps[step], s.Judged)
+			r.population(KindStep, l.Scenario+"/"+step, sc.Steps[step], s)
 		}
 	}
 	r.database(s)
@@ -49,7 +49,7 @@ func (r *Run) add(m Metric) {
 	if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
 		return
 	}
-	m.Value, m.SE, m.Phi = rounded(m.Value), rounded(m.SE), rounded(m.Phi)
+	m.Value, m.SE, m.LagS, m.Phi = rounded(m.Value), rounded(m.SE), rounded(m.LagS), rounded(m.Phi)
 	r.Metrics = append(r.Metrics, m)
 }
 
@@ -72,7 +72,7 @@ var quantiles = []struct {
 	q    float64
 }{{"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}}
 
-func (r *Run) population(kind Kind, scope string, p *analysis.Population, judged time.Duration) {
+func (r *Run) population(kind Kind, scope string, p *analysis.Population, s *analysis.Summary) {
 	n := p.OK + p.Failed
 	if n == 0 {
 		return
@@ -83,10 +83,11 @@ func (r *Run) population(kind Kind, scope string, p *analysis.Population, judged
 			continue // its rank lies among the failures, which error_rate shows
 		}
 		se, _ := p.QuantileError(x.q)
-		r.add(Metric{Kind: kind, Scope: scope, Name: x.name, Unit: UnitSeconds, Value: d.Seconds(), N: n, Lower: true, SE: se})
+		lag, _ := s.Generator.Lag.Quantile(x.q)
+		r.add(Metric{Kind: kind, Scope: scope, Name: x.name, Unit: UnitSeconds, Value: d.Seconds(), N: n, Lower: true, SE: se, LagS: lag.Seconds()})
 	}
 	r.add(Metric{Kind: kind, Scope: scope, Name: "error_rate", Unit: UnitShare, Value: float64(p.Failed) / float64(n), N: n, Lower: true, Phi: p.FailureDispersion()})
-	if judged > 0 && kind != KindStep {
+	if judged := s.Judged; judged > 0 && kind != KindStep {
 		r.add(Metric{Kind: kind, Scope: scope, Name: "ok_per_s", Unit: UnitPerS, Value: float64(p.CompletedOK) / judged.Seconds(), N: p.CompletedOK})
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,11 +16,14 @@ import (
 	"arqload/analysis/hist"
 	"arqload/analysis/observation"
 	"arqload/reports/bundle"
+	"arqload/scenarios"
 )
 
 // noiseFile holds recorded runs of the reference ARQ: of each judged second and scenario the
 // number of answers and the order statistics of their response times in tenths of a millisecond,
 // deciles of the lower nine tenths and every one of the upper tenth, where the p95 and the p99 are.
+// A run begins with its id, its validity, and the percentiles of the generator's own lag, 0 to 100,
+// in hundredths of a millisecond.
 const noiseFile = "testdata/noise.txt"
 
 // deciles are kept of the lower nine tenths: 0%, 10%, ..., 90% of them.
@@ -37,6 +39,8 @@ type noiseSecond struct {
 // noiseRun is one recorded run.
 type noiseRun struct {
 	id      string
+	valid   bool
+	lag     []int // percentiles of the generator's
 	seconds []map[string]noiseSecond
 }
 
@@ -54,7 +58,13 @@ func TestRecordNoise(t *testing.T) {
 			t.Logf("left out: %s: %v", p, err)
 			continue
 		}
-		fmt.Fprintf(&b, "run %s\n", run.Header.ID)
+		sum := analysis.Summarize(run)
+		fmt.Fprintf(&b, "run %s %t", run.Header.ID, len(sum.Invalid(demands(t))) == 0)
+		for i := range 101 {
+			d, _ := sum.Generator.Lag.Quantile(float64(i) / 100)
+			fmt.Fprintf(&b, " %d", d.Microseconds()/10)
+		}
+		b.WriteByte('\n')
 		for _, s := range run.Seconds {
 			if !s.Judged {
 				continue
@@ -104,20 +114,13 @@ func readNoise(t testing.TB) []noiseRun {
 		fields := strings.Fields(scan.Text())
 		switch fields[0] {
 		case "run":
-			runs = append(runs, noiseRun{id: fields[1]})
+			runs = append(runs, noiseRun{id: fields[1], valid: fields[2] == "true", lag: integers(t, fields[3:])})
 		case "second":
 			last := &runs[len(runs)-1]
 			last.seconds = append(last.seconds, now)
 			now = map[string]noiseSecond{}
 		default:
-			var numbers []int
-			for _, x := range fields[1:] {
-				v, err := strconv.Atoi(x)
-				if err != nil {
-					t.Fatal(err)
-				}
-				numbers = append(numbers, v)
-			}
+			numbers := integers(t, fields[1:])
 			now[fields[0]] = noiseSecond{n: numbers[0], bulk: numbers[1 : 1+deciles], top: numbers[1+deciles:]}
 		}
 	}
@@ -125,6 +128,29 @@ func readNoise(t testing.TB) []noiseRun {
 		t.Fatal(err)
 	}
 	return runs
+}
+
+func integers(t testing.TB, fields []string) []int {
+	t.Helper()
+	var out []int
+	for _, x := range fields {
+		v, err := strconv.Atoi(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// demands are the objectives by which the recorded runs were valid: the acceptance document's.
+func demands(t testing.TB) []scenarios.Objective {
+	t.Helper()
+	o, err := scenarios.ParseObjective("p50 < 200ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []scenarios.Objective{o}
 }
 
 // values are the response times of the second, the lower ones read off their deciles.
@@ -183,6 +209,13 @@ func synthetic(t testing.TB, r noiseRun, rng *rand.Rand, seconds int, slower fun
 			sec.Requests, sec.CompletedOK, sec.Completed = sec.Requests+n, sec.CompletedOK+n, sec.Completed+n
 			intervals = append(intervals, observation.Interval{Series: observation.Series{Scenario: l, Step: observation.All, Outcome: observation.OK, Clock: observation.Response}, Hist: hh})
 		}
+		if s == 0 {
+			lag := hist.New()
+			for _, v := range r.lag {
+				lag.RecordN(time.Duration(v)*10*time.Microsecond, 330)
+			}
+			intervals = append(intervals, observation.Interval{Series: observation.Series{Scenario: lanes[0], Step: observation.All, Outcome: observation.Started, Clock: observation.Lag}, Hist: lag})
+		}
 		if err := m.Second(sec, intervals); err != nil {
 			t.Fatal(err)
 		}
@@ -192,5 +225,3 @@ func synthetic(t testing.TB, r noiseRun, rng *rand.Rand, seconds int, slower fun
 	}
 	return compare.Of(analysis.Summarize(&m.Run))
 }
-
-var _ = slices.Sort[[]int]

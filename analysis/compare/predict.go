@@ -20,7 +20,6 @@ type scale struct {
 	floor func(Metric) float64
 	// back returns the change between two places on the scale.
 	back func(from, to float64) float64
-	mean func(y float64) float64 // the metric's value at a place
 }
 
 // resolution is the relative width of what a recorded duration is rounded to (HdrHistogram with
@@ -47,14 +46,6 @@ func scaleOf(all []Metric) scale {
 			to:    func(m Metric) float64 { return 2 * math.Asin(math.Sqrt((bad(m)*n(m)+0.375)/(n(m)+0.75))) },
 			floor: func(m Metric) float64 { return 1 / math.Sqrt(n(m)+0.5) },
 			back:  func(from, to float64) float64 { return at(to) - at(from) },
-			mean: func(y float64) float64 {
-				// Without the 3/8 that keep a count of 0 on the scale.
-				k := max(0, at(y)*(n(m)+0.75)-0.375)
-				if m.Lower {
-					return k / n(m)
-				}
-				return 1 - k/n(m)
-			},
 		}
 	case anyZero(all):
 		n := func(m Metric) float64 { return float64(m.N) }
@@ -63,7 +54,6 @@ func scaleOf(all []Metric) scale {
 			to:    func(m Metric) float64 { return 2 * math.Sqrt(m.Value*n(m)+0.375) },
 			floor: func(Metric) float64 { return 1 },
 			back:  func(from, to float64) float64 { return at(to) - at(from) },
-			mean:  at,
 		}
 	}
 	sign := 1.0
@@ -83,7 +73,6 @@ func scaleOf(all []Metric) scale {
 			return 1 / math.Sqrt(max(1, count))
 		},
 		back: func(from, to float64) float64 { return math.Expm1(to - from) },
-		mean: func(y float64) float64 { return math.Exp(sign * y) },
 	}
 }
 
@@ -130,6 +119,36 @@ func placed(s set) place {
 	return p
 }
 
+// typical is the baseline's value: the geometric mean of what is compared by ratios, else the mean.
+func (p place) typical() float64 {
+	var sum float64
+	for _, r := range p.runs {
+		if p.absolute {
+			sum += r.Value
+		} else {
+			sum += math.Log(r.Value)
+		}
+	}
+	sum /= float64(len(p.runs))
+	if p.absolute {
+		return sum
+	}
+	return math.Exp(sum)
+}
+
+// excessLag is by how much the generator of the new run was later than in the baseline's runs,
+// as a share of the metric's value.
+func (p place) excessLag() float64 {
+	var lag float64
+	for _, r := range p.runs {
+		lag += r.LagS / float64(len(p.runs))
+	}
+	if p.next.Unit != UnitSeconds {
+		return 0
+	}
+	return max(0, p.next.LagS-lag) / p.next.Value
+}
+
 // predict holds one new run against m baseline runs by a prediction interval: with the runs'
 // standard deviation s on the scale, the difference of one further run from their mean varies by
 // s*sqrt(1 + 1/m), and over that it has a t distribution with m-1 degrees of freedom (Hahn and
@@ -144,12 +163,19 @@ func placed(s set) place {
 //     few runs that happen to agree do not make a metric exact.
 //   - A new run whose own seconds vary more than the baseline's did, as when the machine was held
 //     up for a part of it, is known less well by as much.
+//   - So is one whose generator was later than in the baseline's runs: what held it up may have
+//     held up the answers, or the system beside it. Its excess lag counts as one more standard
+//     deviation; it is measured without the system, so a slower system does not hide behind it.
 func (p place) predict(g Margins) Change {
 	m := float64(len(p.runs))
-	c := Change{Metric: p.next, Baseline: p.mean(p.center), Absolute: p.absolute, Runs: len(p.runs), P: math.NaN(), Adjusted: math.NaN(), better: math.NaN(),
+	c := Change{Metric: p.next, Baseline: p.typical(), Absolute: p.absolute, Runs: len(p.runs), P: math.NaN(), Adjusted: math.NaN(), better: math.NaN(),
 		Low: math.Inf(-1), High: math.Inf(1)}
 	d := p.to(p.next) - p.center
 	c.Change = p.back(p.center, p.center+d)
+	if p.absolute {
+		// As people would subtract; the scale's own is that of the bounds.
+		c.Change = bad(p.next) - bad(Metric{Lower: p.next.Lower, Value: c.Baseline})
+	}
 	c.Margin = g.of(p.next, c.Baseline, p.absolute)
 	if m < 2 {
 		return c
@@ -157,7 +183,8 @@ func (p place) predict(g Margins) Change {
 	c.df = m - 1 + p.df0
 	between := max(p.within, ((m-1)*p.variance+p.df0*p.prior)/c.df)
 	own := p.floor(p.next)
-	c.sd = math.Sqrt(between + max(0, own*own-p.within) + between/m)
+	late := p.excessLag()
+	c.sd = math.Sqrt(between + max(0, own*own-p.within) + between/m + late*late)
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: c.df}
 	half := t.Quantile(Confidence) * c.sd
 	c.Low, c.High = p.back(p.center, p.center+d-half), p.back(p.center, p.center+d+half)

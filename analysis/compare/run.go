@@ -102,6 +102,8 @@ type Metric struct {
 	// SE is the standard error of the value's logarithm that comes from the run's own seconds;
 	// 0: not known.
 	SE float64 `json:"se,omitempty"`
+	// LagS is the generator's own lag at the same quantile as the value's, over all arrivals.
+	LagS float64 `json:"lag_s,omitempty"`
 	// Phi is by how much the events of a share come together; 0 is 1: independent ones.
 	Phi float64 `json:"phi,omitempty"`
 }

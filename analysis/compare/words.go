@@ -9,16 +9,33 @@ import (
 
 // label names a metric in words: "message p99", "all arrivals p50", "error rate of message".
 func label(kind Kind, scope, name string) string {
-	name = strings.ReplaceAll(name, "_per_s", "/s")
-	name = strings.ReplaceAll(name, "_per_arrival", " per arrival")
-	name = strings.ReplaceAll(name, "_", " ")
+	name = words(name)
 	switch kind {
 	case KindAll:
 		return "all arrivals " + name
 	case KindStatement:
-		return fmt.Sprintf("statement %q: %s", scope, name)
+		return fmt.Sprintf("statement %q %s", shortened(scope), name)
 	}
 	return scope + " " + name
+}
+
+// words is a metric's name without underscores.
+func words(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(name, "_per_s", "/s"), "_", " ")
+}
+
+// Words is the metric's name alone: "calls per arrival".
+func (m Metric) Words() string { return words(m.Name) }
+
+// statementShown is how much of a statement's text stands in a sentence.
+const statementShown = 60
+
+func shortened(text string) string {
+	runes := []rune(strings.Join(strings.Fields(text), " "))
+	if len(runes) <= statementShown {
+		return string(runes)
+	}
+	return string(runes[:statementShown]) + "..."
 }
 
 // Label names the metric in words.
@@ -40,7 +57,7 @@ func (m Metric) Format(v float64) string {
 	case UnitShare:
 		return fmt.Sprintf("%.3g%%", 100*v)
 	case UnitPerS:
-		return fmt.Sprintf("%.4g/s", v)
+		return fmt.Sprintf("%.3g/s", v)
 	}
 	return fmt.Sprintf("%.3g", v)
 }
@@ -52,7 +69,7 @@ func (x Change) FormatChange(v float64) string {
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return "?"
 	case x.Absolute && x.Metric.Unit == UnitShare:
-		return fmt.Sprintf("%+.3g points", 100*v)
+		return fmt.Sprintf("%+.2g points", 100*v)
 	case x.Absolute:
 		return fmt.Sprintf("%+.3g", v)
 	case v >= 9.995:
@@ -63,8 +80,8 @@ func (x Change) FormatChange(v float64) string {
 	return fmt.Sprintf("%+.0f%%", 100*v)
 }
 
-// margin prints the margin without a sign.
-func (x Change) margin() string { return strings.TrimPrefix(x.FormatChange(x.Margin), "+") }
+// FormatMargin prints the margin without a sign.
+func (x Change) FormatMargin() string { return strings.TrimPrefix(x.FormatChange(x.Margin), "+") }
 
 // oriented turns a change, positive where worse, into the direction in which the value itself
 // moves, for people: of throughput -17%, not +20%.
@@ -81,8 +98,17 @@ func (x Change) oriented(v float64) float64 {
 // Moved prints the change in the direction in which the value moved.
 func (x Change) Moved() string { return x.FormatChange(x.oriented(x.Change)) }
 
-// words says a verdict in a sentence that a person can act on.
-func (x Change) words() string {
+// Between prints the two bounds in the direction in which the value moved, lower first.
+func (x Change) Between() string {
+	low, high := x.FormatChange(x.oriented(x.Low)), x.FormatChange(x.oriented(x.High))
+	if !x.Metric.Lower {
+		low, high = high, low
+	}
+	return low + " .. " + high
+}
+
+// sentence says a verdict in a sentence that a person can act on.
+func (x Change) sentence() string {
 	m := x.Metric
 	values := fmt.Sprintf("%s -> %s", m.Format(x.Baseline), m.Format(m.Value))
 	switch {
@@ -91,20 +117,19 @@ func (x Change) words() string {
 	case m.Kind == KindStatement && m.Name == callsPerArrival && m.Value == 0:
 		values = fmt.Sprintf("%s -> 0, it is no longer called", m.Format(x.Baseline))
 	}
-	text := fmt.Sprintf("%s: %s (%s", m.Label(), values, x.Moved())
+	said := ""
+	if x.Verdict == Regressed || x.Verdict == Improved {
+		said = " " + string(x.Verdict)
+	}
+	text := fmt.Sprintf("%s%s: %s (%s", m.Label(), said, values, x.Moved())
 	bound := func(v float64) string { return x.FormatChange(x.oriented(v)) }
 	switch x.Verdict {
 	case Regressed:
-		text = strings.Replace(text, m.Label()+":", m.Label()+" regressed:", 1)
-		if m.Kind == KindStatement {
-			text = fmt.Sprintf("%s regressed: %s (%s", m.Label(), values, x.Moved())
-		}
-		return fmt.Sprintf("%s, at least %s), margin %s", text, bound(x.Low), x.margin())
+		return fmt.Sprintf("%s, at least %s), margin %s", text, bound(x.Low), x.FormatMargin())
 	case Improved:
-		text = strings.Replace(text, m.Label()+":", m.Label()+" improved:", 1)
-		return fmt.Sprintf("%s, at least %s), margin %s", text, bound(x.High), x.margin())
+		return fmt.Sprintf("%s, at least %s), margin %s", text, bound(x.High), x.FormatMargin())
 	case Same:
-		return fmt.Sprintf("%s, at worst %s): not worse by more than the margin %s", text, bound(x.High), x.margin())
+		return fmt.Sprintf("%s, at worst %s): not worse by more than the margin %s", text, bound(x.High), x.FormatMargin())
 	}
 	switch {
 	case math.IsNaN(x.P):
@@ -112,9 +137,9 @@ func (x Change) words() string {
 	case x.Low > 0 && x.Change >= x.Margin:
 		return fmt.Sprintf("%s, at least %s): alone it would be called a regression, but among so many metrics such a change comes by chance too often (p %.2g after correction)", text, bound(x.Low), x.Adjusted)
 	case x.High < 0:
-		return fmt.Sprintf("%s): too little for the margin %s, or too likely by chance", text, x.margin())
+		return fmt.Sprintf("%s): too little for the margin %s, or too likely by chance", text, x.FormatMargin())
 	}
-	return fmt.Sprintf("%s, between %s and %s): runs differ too much to tell, margin %s", text, bound(x.Low), bound(x.High), x.margin())
+	return fmt.Sprintf("%s, between %s and %s): runs differ too much to tell, margin %s", text, bound(x.Low), bound(x.High), x.FormatMargin())
 }
 
 // reasons shown at most; the rest is in the list of changes.
