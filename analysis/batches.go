@@ -36,7 +36,7 @@ func (p *Population) clock() *hist.Histogram {
 // been seen. It says nothing of what differs between runs. ok is false where the record has no
 // histograms by the second, or fewer than 10 seconds.
 //
-// The share of arrivals over the quantile is taken in batches of consecutive seconds, which keeps
+// The share of arrivals at or over the quantile is taken in batches of consecutive seconds, which keeps
 // together what one stall made slow (batch means: Law, Simulation Modeling and Analysis, ch. 9),
 // and its standard error is carried to the quantile's scale by reading the quantiles at q -+ that
 // error (Woodruff, JASA 47 (1952) 635).
@@ -45,6 +45,9 @@ func (p *Population) QuantileError(q float64) (se float64, ok bool) {
 	if !ok || len(p.seconds) < 10 {
 		return 0, false
 	}
+	h := p.clock()
+	total := h.Count() + int64(p.Failed)
+	from, _, _ := h.AtRank(hist.Rank(q, total)) // the begin of the bucket that limit is the end of
 	batches := min(runBatches, len(p.seconds))
 	over, n := make([]float64, batches), make([]float64, batches)
 	seen := false
@@ -53,8 +56,8 @@ func (p *Population) QuantileError(q float64) (se float64, ok bool) {
 		over[b] += float64(sec.tally.Failed)
 		n[b] += float64(sec.tally.OK + sec.tally.Failed)
 		for _, h := range sec.judged {
-			low, _ := h.CountOver(limit, true)
-			over[b] += float64(low)
+			_, high := h.CountOver(from, false)
+			over[b] += float64(high)
 			seen = true
 		}
 	}
@@ -62,8 +65,6 @@ func (p *Population) QuantileError(q float64) (se float64, ok bool) {
 		return 0, false
 	}
 	share := ratioError(over, n)
-	h := p.clock()
-	total := h.Count() + int64(p.Failed)
 	at := func(q float64) (float64, bool) {
 		_, d, ok := h.AtRank(hist.Rank(min(max(q, 0), 1), total))
 		return d.Seconds(), ok && d > 0

@@ -65,7 +65,11 @@ func (r *Report) AddComparison(c compare.Comparison, exit int) {
 			P: finite(x.P), Adjusted: finite(x.Adjusted), Decides: x.Decides, Verdict: x.Verdict, Reason: x.Reason, change: x})
 	}
 	if c.Regressed {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("regressed against the baseline %s: %s", c.Baseline, c.Reasons[0]))
+		against := "the baseline " + c.Baseline
+		if c.Paired {
+			against = "the plan " + c.Baseline
+		}
+		r.Reasons = append(r.Reasons, fmt.Sprintf("against %s: %s", against, c.Reasons[0]))
 	}
 }
 
@@ -99,7 +103,7 @@ func (t *text) comparison() {
 	}
 	what := fmt.Sprintf("Compared with the baseline %s (%d runs)", s.Baseline, len(s.Runs))
 	if s.Paired {
-		what = fmt.Sprintf("Compared with %s in %d pairs of alternating slices", s.Baseline, len(s.Runs))
+		what = fmt.Sprintf("Compared with the plan %s in %d pairs of alternating slices", s.Baseline, len(s.Runs))
 	}
 	if s.NotMade != "" {
 		t.heading(fmt.Sprintf("Not compared with the baseline %s", s.Baseline))
@@ -124,7 +128,16 @@ func (t *text) comparison() {
 	for _, w := range s.Warnings {
 		t.paragraph("  ! ", w)
 	}
-	tab := t.table("cRRRRRL", "metric", "baseline", "this run", "change", "between", "margin", "verdict")
+	// A narrow terminal has no room for the margin; it is in the JSON report.
+	margin := t.o.Width >= 100
+	some := func(name, baseline, now, change, between, least, verdict string) []string {
+		if margin {
+			return []string{name, baseline, now, change, between, least, verdict}
+		}
+		return []string{name, baseline, now, change, between, verdict}
+	}
+	header := some("metric", "baseline", "this run", "change", "between", "margin", "verdict")
+	tab := t.table("w"+strings.Repeat("R", len(header)-2)+"L", header...)
 	for i, c := range t.r.Comparison {
 		if i == changesShown {
 			break
@@ -135,7 +148,7 @@ func (t *text) comparison() {
 			verdict = "(" + verdict + ")"
 		}
 		points := strings.NewReplacer(" points", "pp")
-		tab.row(c.name(), x.Metric.Format(c.Baseline), x.Metric.Format(c.Observed), points.Replace(x.Moved()), points.Replace(x.Between()), points.Replace(x.FormatMargin()), verdict)
+		tab.row(some(c.name(), x.Metric.Format(c.Baseline), x.Metric.Format(c.Observed), points.Replace(x.Moved()), points.Replace(x.Between()), points.Replace(x.FormatMargin()), verdict)...)
 	}
 	if len(t.r.Comparison) > 0 {
 		tab.render()
@@ -146,10 +159,16 @@ func (t *text) comparison() {
 	}
 }
 
-// name is the metric's in a table; of a statement its text comes last, where it may be cut.
+// statementRoom is how much of a statement's text a table shows.
+const statementRoom = 40
+
+// name is the metric's in a table.
 func (c *Change) name() string {
-	if c.Kind == compare.KindStatement {
-		return c.change.Metric.Words() + ": " + c.Scope
+	switch c.Kind {
+	case compare.KindStatement:
+		return c.change.Metric.Words() + ": " + cut(c.Scope, statementRoom)
+	case compare.KindAll:
+		return "all " + c.change.Metric.Words()
 	}
 	return c.change.Metric.Label()
 }

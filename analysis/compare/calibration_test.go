@@ -69,7 +69,7 @@ func percent(k, n int) string {
 // that are valid, on which other work on the machine lay.
 // ARQLOAD_CALIBRATE=5000 makes so many comparisons of each kind.
 func TestCalibratedOnRecordedNoise(t *testing.T) {
-	comparisons, resamples := 100, 2
+	comparisons, resamples := 400, 1
 	if n, err := strconv.Atoi(os.Getenv("ARQLOAD_CALIBRATE")); err == nil {
 		comparisons, resamples = n, 8
 	}
@@ -80,49 +80,64 @@ func TestCalibratedOnRecordedNoise(t *testing.T) {
 			noise = append(noise, r)
 		}
 	}
-	pool := func(slower func(time.Duration) time.Duration) [][]compare.Run {
-		out := make([][]compare.Run, len(noise))
-		for i, r := range noise {
+	// pool makes runs of each recorded one; steady are those that a baseline takes.
+	pool := func(slower func(time.Duration) time.Duration) (all, steady [][]compare.Run) {
+		for _, r := range noise {
+			var a, s []compare.Run
 			for range resamples {
-				out[i] = append(out[i], synthetic(t, r, rng, 60, slower))
+				x := synthetic(t, r, rng, 60, slower)
+				a = append(a, x)
+				if compare.Restless(x, margins) == "" {
+					s = append(s, x)
+				}
+			}
+			all, steady = append(all, a), append(steady, s)
+		}
+		return all, steady
+	}
+	same, steady := pool(unchanged)
+	tail, steadyTail := pool(tailSlower)
+	slow, steadySlow := pool(allSlower)
+	fit := 0
+	for _, runs := range steady {
+		if len(runs) > 0 {
+			fit++
+		}
+	}
+	if fit < 12 {
+		t.Fatalf("only %d recorded runs are fit for a baseline", fit)
+	}
+	// draw takes a run made of another recorded one than those that are taken.
+	draw := func(from [][]compare.Run, taken map[int]bool) compare.Run {
+		for {
+			i := rng.IntN(len(from))
+			if len(from[i]) > 0 && !taken[i] {
+				taken[i] = true
+				return from[i][rng.IntN(len(from[i]))]
 			}
 		}
-		return out
 	}
-	same, tail, all := pool(unchanged), pool(tailSlower), pool(allSlower)
-	var quiet, every []int
-	for i := range noise {
-		every = append(every, i)
-		if compare.Restless(same[i][0], margins) == "" {
-			quiet = append(quiet, i)
-		}
-	}
-	if len(quiet) < 12 {
-		t.Fatalf("only %d recorded runs are fit for a baseline", len(quiet))
-	}
-	t.Logf("%d valid recorded runs, of which a baseline takes %d; baselines of 5 runs of 60 s, %d comparisons of each kind", len(noise), len(quiet), comparisons)
+	t.Logf("%d valid recorded runs, of which a baseline takes %d; baselines of 5 runs of 60 s, %d comparisons of each kind", len(noise), fit, comparisons)
 	t.Logf("%-30s %-12s %10s %10s %10s %12s %14s", "the new run", "drawn from", "regressed", "p99 called", "improved", "bounds > 0", "without margin")
 	for _, kind := range []struct {
 		name       string
-		runs       [][]compare.Run
-		from       []int
+		from       [][]compare.Run
 		drawn      string
 		most, find float64 // of comparisons: called regressed at most, p99 called at least
 	}{
-		{"unchanged", same, quiet, "accepted", 0.05, 0}, {"unchanged", same, every, "all valid", 0.05, 0},
-		{"25% slower above 55 ms", tail, quiet, "accepted", 1, 0.9}, {"25% slower, all", all, quiet, "accepted", 1, 0.9},
-		{"25% slower above 55 ms", tail, every, "all valid", 1, 0}, {"25% slower, all", all, every, "all valid", 1, 0},
+		{"unchanged", steady, "accepted", 0.05, 0}, {"unchanged", same, "all valid", 0.05, 0},
+		{"25% slower above 55 ms", steadyTail, "accepted", 1, 0.9}, {"25% slower, all", steadySlow, "accepted", 1, 0.9},
+		{"25% slower above 55 ms", tail, "all valid", 1, 0}, {"25% slower, all", slow, "all valid", 1, 0},
 	} {
 		var k tally
 		for range comparisons {
-			next := kind.from[rng.IntN(len(kind.from))]
+			taken := map[int]bool{}
+			next := draw(kind.from, taken)
 			var base []compare.Run
-			for _, i := range rng.Perm(len(quiet)) {
-				if quiet[i] != next && len(base) < compare.Recommended {
-					base = append(base, same[quiet[i]][rng.IntN(resamples)])
-				}
+			for range compare.Recommended {
+				base = append(base, draw(steady, taken))
 			}
-			k.add(compare.Against("b", base, kind.runs[next][rng.IntN(resamples)], margins))
+			k.add(compare.Against("b", base, next, margins))
 		}
 		t.Logf("%-30s %-12s %10s %10s %10s %12s %14s", kind.name, kind.drawn, percent(k.regressed, k.n), percent(k.p99, k.n), percent(k.improved, k.n), percent(k.above, k.bounds), percent(k.chance, k.n))
 		if float64(k.regressed) > kind.most*float64(k.n) {

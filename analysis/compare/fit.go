@@ -57,16 +57,21 @@ func Incomplete(s *analysis.Summary) []string {
 	return nil
 }
 
-// Restless says why a run that is valid is still no good part of a baseline: the generator's own
-// lag was as large as the changes that are to be found. Empty: it is good.
+// Restless says why a run that is valid is still no good part of a baseline: it does not know its
+// own p99 to within the change that is to be found. Its seconds vary by more, or the generator's
+// own lag was as large. Empty: it is good.
 func Restless(r Run, g Margins) string {
 	for _, m := range r.Metrics {
 		if m.Kind != KindAll || m.Name != "p99" {
 			continue
 		}
-		if margin := g.of(m, m.Value, false) * m.Value; m.LagS > margin {
-			return fmt.Sprintf("the generator's own lag (p99 %s) is larger than the change of p99 that is to be found (%s of %s): something else used its machine, and runs like this one would hide every change but large ones",
-				m.Format(m.LagS), m.Format(margin), m.Format(m.Value))
+		const so = ": something else used its machine, or the system was not steady, and with runs like this one only large changes can be found"
+		margin := g.of(m, m.Value, false)
+		switch {
+		case m.LagS > margin*m.Value:
+			return fmt.Sprintf("the generator's own lag (p99 %s) is larger than the change of p99 that is to be found (%s of %s)", m.Format(m.LagS), m.Format(margin*m.Value), m.Format(m.Value)) + so
+		case math.Expm1(m.SE) > margin:
+			return fmt.Sprintf("its p99 of %s is uncertain by +-%.0f%% from its own seconds alone, and a change by %.0f%% is to be found", m.Format(m.Value), 100*math.Expm1(m.SE), 100*margin) + so
 		}
 	}
 	return ""

@@ -153,20 +153,18 @@ func demands(t testing.TB) []scenarios.Objective {
 	return []scenarios.Objective{o}
 }
 
-// values are the response times of the second, the lower ones read off their deciles.
-func (s noiseSecond) values() []time.Duration {
-	all := make([]time.Duration, 0, s.n)
+// values are the response times of the second, ascending and in tenths of a millisecond, the
+// lower ones read off their deciles.
+func (s noiseSecond) values() []int {
+	all := make([]int, 0, s.n)
 	lower := s.n - len(s.top)
 	for i := range lower {
 		at := float64(i) / float64(max(1, lower-1)) * (deciles - 1)
 		j := min(int(at), deciles-2)
 		v := float64(s.bulk[j]) + (at-float64(j))*float64(s.bulk[j+1]-s.bulk[j])
-		all = append(all, time.Duration(v*1e5))
+		all = append(all, int(v+0.5))
 	}
-	for _, v := range s.top {
-		all = append(all, time.Duration(v)*100*time.Microsecond)
-	}
-	return all
+	return append(all, s.top...)
 }
 
 // blockLength is how many consecutive seconds stay together when a run is resampled.
@@ -199,8 +197,13 @@ func synthetic(t testing.TB, r noiseRun, rng *rand.Rand, seconds int, slower fun
 		var intervals []observation.Interval
 		for _, l := range lanes {
 			hh := hist.New()
-			for _, v := range r.seconds[from+s%blockLength][l].values() {
-				hh.Record(slower(v))
+			values := r.seconds[from+s%blockLength][l].values()
+			for i := 0; i < len(values); {
+				same := i
+				for i < len(values) && values[i] == values[same] {
+					i++
+				}
+				hh.RecordN(slower(time.Duration(values[same])*100*time.Microsecond), int64(i-same))
 			}
 			n := uint64(hh.Count())
 			tally := observation.Tally{Planned: n, Sent: n, Results: observation.Results{OK: n}}

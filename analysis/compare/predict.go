@@ -98,10 +98,12 @@ type place struct {
 	set
 	scale
 	center   float64 // mean of the baseline's runs
-	variance float64 // between the baseline's runs
+	shift    float64 // of the new run from there
+	variance float64 // between the baseline's runs; of pairs, of their differences
 	within   float64 // mean square of what their own seconds, or the counting, say of each
 	prior    float64 // variance that other metrics of the kind suggest
 	df0      float64 // degrees of freedom that this is worth; 0: nothing
+	paired   bool
 }
 
 func placed(s set) place {
@@ -113,27 +115,11 @@ func placed(s set) place {
 		p.within += f * f / float64(len(s.runs))
 	}
 	p.center = stat.Mean(ys, nil)
+	p.shift = p.to(s.next) - p.center
 	if len(ys) > 1 {
 		p.variance = stat.Variance(ys, nil)
 	}
 	return p
-}
-
-// typical is the baseline's value: the geometric mean of what is compared by ratios, else the mean.
-func (p place) typical() float64 {
-	var sum float64
-	for _, r := range p.runs {
-		if p.absolute {
-			sum += r.Value
-		} else {
-			sum += math.Log(r.Value)
-		}
-	}
-	sum /= float64(len(p.runs))
-	if p.absolute {
-		return sum
-	}
-	return math.Exp(sum)
 }
 
 // excessLag is by how much the generator of the new run was later than in the baseline's runs,
@@ -168,9 +154,9 @@ func (p place) excessLag() float64 {
 //     deviation; it is measured without the system, so a slower system does not hide behind it.
 func (p place) predict(g Margins) Change {
 	m := float64(len(p.runs))
-	c := Change{Metric: p.next, Baseline: p.typical(), Absolute: p.absolute, Runs: len(p.runs), P: math.NaN(), Adjusted: math.NaN(), better: math.NaN(),
+	c := Change{Metric: p.next, Baseline: typical(p.runs, p.absolute), Absolute: p.absolute, Runs: len(p.runs), P: math.NaN(), Adjusted: math.NaN(), better: math.NaN(),
 		Low: math.Inf(-1), High: math.Inf(1)}
-	d := p.to(p.next) - p.center
+	d := p.shift
 	c.Change = p.back(p.center, p.center+d)
 	if p.absolute {
 		// As people would subtract; the scale's own is that of the bounds.
@@ -182,9 +168,11 @@ func (p place) predict(g Margins) Change {
 	}
 	c.df = m - 1 + p.df0
 	between := max(p.within, ((m-1)*p.variance+p.df0*p.prior)/c.df)
-	own := p.floor(p.next)
-	late := p.excessLag()
-	c.sd = math.Sqrt(between + max(0, own*own-p.within) + between/m + late*late)
+	c.sd = math.Sqrt(between / m)
+	if !p.paired {
+		own, late := p.floor(p.next), p.excessLag()
+		c.sd = math.Sqrt(between + max(0, own*own-p.within) + between/m + late*late)
+	}
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: c.df}
 	half := t.Quantile(Confidence) * c.sd
 	c.Low, c.High = p.back(p.center, p.center+d-half), p.back(p.center, p.center+d+half)

@@ -132,6 +132,8 @@ func (x Change) sentence() string {
 		return fmt.Sprintf("%s, at worst %s): not worse by more than the margin %s", text, bound(x.High), x.FormatMargin())
 	}
 	switch {
+	case m.Unit == UnitShare && m.Lower && x.Baseline == 0 && m.Value == 0 && !math.IsNaN(x.P):
+		return fmt.Sprintf("%s: none failed, in the baseline or now, but of %d arrivals an increase by %s cannot be excluded, and the margin is %s; a longer run could", m.Label(), m.N, strings.TrimPrefix(bound(x.High), "+"), x.FormatMargin())
 	case math.IsNaN(x.P):
 		return text + "): how much runs differ by themselves is not known with one run in the baseline"
 	case x.Low > 0 && x.Change >= x.Margin:
@@ -160,17 +162,17 @@ func (c *Comparison) reason() {
 	if n := counts[Regressed] - reasonsShown; n > 0 {
 		c.Reasons = append(c.Reasons, fmt.Sprintf("and %d more metrics regressed", n))
 	}
-	decided := fmt.Sprintf("%d not worse by more than the margin, %d improved, %d undecided, of %d metrics that count", counts[Same], counts[Improved], counts[Inconclusive], c.Family)
+	decided := fmt.Sprintf("of %d metrics that count %d are not worse by more than the margin, %d improved, %d are undecided", c.Family, counts[Same], counts[Improved], counts[Inconclusive])
 	switch {
 	case c.Regressed:
-		c.Reasons = append(c.Reasons, fmt.Sprintf("%d regressed, %s", counts[Regressed], decided))
+		c.Reasons = append(c.Reasons, fmt.Sprintf("%s, %d regressed", decided, counts[Regressed]))
 	case c.Family == 0:
 		c.Reasons = append(c.Reasons, "nothing could be compared")
 	case counts[Inconclusive] == c.Family:
 		c.Reasons = append(c.Reasons, "nothing could be decided: this is no proof that nothing became worse")
 	case counts[Inconclusive] > 0:
-		c.Reasons = append(c.Reasons, "no regression found; "+decided+": of the undecided it is not proved that they did not become worse")
+		c.Reasons = append(c.Reasons, decided+": of these it is not proved that they did not become worse")
 	default:
-		c.Reasons = append(c.Reasons, "no metric is worse by more than its margin: "+decided)
+		c.Reasons = append(c.Reasons, decided)
 	}
 }

@@ -50,14 +50,15 @@ func newBaselineAdd() *cobra.Command {
 		Long: `add judges each bundle again and keeps its metrics where it passed. One that did not pass, was interrupted or has
 another load than the baseline is refused, with the reason, and then none of the bundles is added. The host, server
 versions and data volume are kept too; a run of another environment is added with a warning. So that changes of
-the margin's size can be found, a run whose generator was itself late by as much is refused, unless --force.`,
+the margin's size can be found, a run that does not know its own p99 to within the margin (its seconds vary by more,
+or its generator was late by as much) is refused, unless --force.`,
 		Args: arguments(2, -1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return addToBaseline(bundle.OpenBaselines(store), args[0], args[1:], force, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	storeFlag(c, &store)
-	c.Flags().BoolVar(&force, "force", false, "add runs whose generator was late by as much as the margin")
+	c.Flags().BoolVar(&force, "force", false, "add also runs that were not steady enough to find changes of the margin's size")
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,28 +56,38 @@ func (f *finished) unfit() []string {
 
 func newCompare() *cobra.Command {
 	var store string
-	var forms []string
-	var force bool
+	var force, turns bool
+	var o interleaveOptions
 	c := &cobra.Command{
-		Use:   "compare BASELINE BUNDLE",
-		Short: "Say whether a finished run is worse than a baseline by more than noise",
+		Use:   "compare BASELINE BUNDLE, or compare --interleave PLAN_A PLAN_B",
+		Short: "Say whether a run is worse than a baseline, or one system than another, by more than noise",
 		Example: `  arqload compare release-41 runs/20261123T091500Z-arq-baseline
-  arqload compare release-41 runs/20261123T091500Z-arq-baseline --format text,json=comparison.json`,
+  arqload compare release-41 runs/20261123T091500Z-arq-baseline --format text,json=comparison.json
+  arqload compare --interleave old.yaml new.yaml --pairs 5 --slice 15s`,
 		Long: `compare holds a finished run against the runs of a baseline (arqload baseline add), metric by metric: each is
 regressed, same (not worse by more than the margin), improved or inconclusive. How much runs differ by themselves
 comes from the baseline's runs: with one run nothing can be called, five are recommended. The margin is the plan's
 (compare: {margin: 10%, at_least: 5ms}).
 
 A run of another load is refused, since its numbers say nothing of the baseline's; another environment is a warning.
-Exit codes: 0 no regression was found (what could not be decided is listed), 5 a regression, 2 not comparable.`,
+
+With --interleave it drives two plans of the same load in turns, A B B A A B ..., each slice at the full rate after a
+warm-up and with a bundle of its own, and compares the pairs: a regression is B being worse than A. What a noisy
+machine does for a while is in both of a pair.
+
+Exit codes: 0 no regression was found (what could not be decided is listed), 5 a regression, 2 not comparable;
+with --interleave also 4, 6 and 130 as in arqload run.`,
 		Args: cobra.MatchAll(func(c *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return fmt.Errorf("compare takes a BASELINE and a BUNDLE: write arqload %s, see arqload compare --help", c.Use)
+				return fmt.Errorf("compare takes two arguments: write arqload %s, see arqload compare --help", c.Use)
 			}
 			return nil
 		}),
 		RunE: func(c *cobra.Command, args []string) error {
-			formats, err := parseFormats(forms)
+			if turns {
+				return interleave(c.Context(), [2]string(args), o, c.OutOrStdout(), c.ErrOrStderr())
+			}
+			formats, err := parseFormats(o.formats)
 			if err != nil {
 				return err
 			}
@@ -111,7 +122,14 @@ Exit codes: 0 no regression was found (what could not be decided is listed), 5 a
 	}
 	storeFlag(c, &store)
 	c.Flags().BoolVar(&force, "force", false, "compare even another load, or a run that is no evidence")
-	c.Flags().StringArrayVar(&forms, "format", []string{"text"}, "forms of the report: text, json, or NAME=FILE")
+	c.Flags().BoolVar(&turns, "interleave", false, "drive two plans in alternating slices and compare them")
+	c.Flags().IntVar(&o.pairs, "pairs", 5, "with --interleave: how many slices of each plan")
+	c.Flags().DurationVar(&o.slice, "slice", 15*time.Second, "with --interleave: length of a slice")
+	c.Flags().DurationVar(&o.warmUp, "warm-up", 2*time.Second, "with --interleave: load before each slice, not judged")
+	c.Flags().StringVar(&o.out, "out", "runs", "with --interleave: the folder in which the bundles' folders are made")
+	c.Flags().BoolVar(&o.quiet, "quiet", false, "with --interleave: no progress")
+	c.Flags().StringArrayVar(&o.hosts, "confirm-host", nil, "with --interleave: consent to send load to this host; needed for every host that is not loopback, may be repeated")
+	c.Flags().StringArrayVar(&o.formats, "format", []string{"text"}, "forms of the report: text, json, or NAME=FILE")
 	return c
 }
 
