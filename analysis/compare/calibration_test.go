@@ -117,34 +117,37 @@ func TestCalibratedOnRecordedNoise(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d valid recorded runs, of which a baseline takes %d; baselines of 5 runs of 60 s, %d comparisons of each kind", len(noise), fit, comparisons)
-	t.Logf("%-30s %-12s %10s %10s %10s %12s %14s", "the new run", "drawn from", "regressed", "p99 called", "improved", "bounds > 0", "without margin")
+	t.Logf("%d valid recorded runs, of which a baseline takes %d; runs of 60 s, %d comparisons of each kind", len(noise), fit, comparisons)
+	t.Logf("%-8s %-30s %-12s %10s %10s %10s %12s %14s", "baseline", "the new run", "drawn from", "regressed", "p99 called", "improved", "bounds > 0", "without margin")
 	for _, kind := range []struct {
 		name       string
 		from       [][]compare.Run
 		drawn      string
+		runs       int     // of the baseline
 		most, find float64 // of comparisons: called regressed at most, p99 called at least
 	}{
-		{"unchanged", steady, "accepted", 0.05, 0}, {"unchanged", same, "all valid", 0.05, 0},
-		{"25% slower above 55 ms", steadyTail, "accepted", 1, 0.9}, {"25% slower, all", steadySlow, "accepted", 1, 0.9},
-		{"25% slower above 55 ms", tail, "all valid", 1, 0}, {"25% slower, all", slow, "all valid", 1, 0},
+		{"unchanged", steady, "accepted", 5, 0.05, 0}, {"unchanged", same, "all valid", 5, 0.05, 0},
+		{"25% slower above 55 ms", steadyTail, "accepted", 5, 1, 0.9}, {"25% slower, all", steadySlow, "accepted", 5, 1, 0.9},
+		{"25% slower above 55 ms", tail, "all valid", 5, 1, 0}, {"25% slower, all", slow, "all valid", 5, 1, 0},
+		{"unchanged", same, "all valid", 3, 0.05, 0}, {"25% slower above 55 ms", steadyTail, "accepted", 3, 1, 0},
+		{"unchanged", same, "all valid", 2, 0.05, 0}, {"25% slower above 55 ms", steadyTail, "accepted", 2, 1, 0},
 	} {
 		var k tally
 		for range comparisons {
 			taken := map[int]bool{}
 			next := draw(kind.from, taken)
 			var base []compare.Run
-			for range compare.Recommended {
+			for range kind.runs {
 				base = append(base, draw(steady, taken))
 			}
 			k.add(compare.Against("b", base, next, margins))
 		}
-		t.Logf("%-30s %-12s %10s %10s %10s %12s %14s", kind.name, kind.drawn, percent(k.regressed, k.n), percent(k.p99, k.n), percent(k.improved, k.n), percent(k.above, k.bounds), percent(k.chance, k.n))
+		t.Logf("%-8d %-30s %-12s %10s %10s %10s %12s %14s", kind.runs, kind.name, kind.drawn, percent(k.regressed, k.n), percent(k.p99, k.n), percent(k.improved, k.n), percent(k.above, k.bounds), percent(k.chance, k.n))
 		if float64(k.regressed) > kind.most*float64(k.n) {
-			t.Errorf("%s, drawn from %s: %d of %d comparisons are called regressed, allowed are %g", kind.name, kind.drawn, k.regressed, k.n, kind.most*float64(k.n))
+			t.Errorf("%d runs, %s, drawn from %s: %d of %d comparisons are called regressed, allowed are %g", kind.runs, kind.name, kind.drawn, k.regressed, k.n, kind.most*float64(k.n))
 		}
 		if float64(k.p99) < kind.find*float64(k.n) {
-			t.Errorf("%s, drawn from %s: in %d of %d comparisons the p99 is found, at least %g should be", kind.name, kind.drawn, k.p99, k.n, kind.find*float64(k.n))
+			t.Errorf("%d runs, %s, drawn from %s: in %d of %d comparisons the p99 is found, at least %g should be", kind.runs, kind.name, kind.drawn, k.p99, k.n, kind.find*float64(k.n))
 		}
 	}
 }

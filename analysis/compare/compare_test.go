@@ -166,6 +166,13 @@ func TestWhatIsBetterLargeIsTurnedOver(t *testing.T) {
 	if x := only(t, compare.Against("b", base, run("new", rate(700)), margins)); x.Verdict != compare.Improved {
 		t.Errorf("550/s -> 700/s: %s", x.Reason)
 	}
+	x = only(t, compare.Against("b", base, run("new", rate(0)), margins))
+	if x.Verdict != compare.Regressed || math.IsInf(x.Change, 0) || math.IsNaN(x.Low) || !strings.Contains(x.Reason, "550/s -> 0/s (-100%") {
+		t.Errorf("550/s -> 0/s: change %g between %g and %g: %s", x.Change, x.Low, x.High, x.Reason)
+	}
+	if x := only(t, compare.Against("b", five(func(int) compare.Metric { return rate(0) }), run("new", rate(0)), margins)); x.Verdict == compare.Regressed {
+		t.Errorf("0/s -> 0/s: %s", x.Reason)
+	}
 	cached := five(func(i int) compare.Metric { return hits(0.95 + 0.001*float64(i-2)) })
 	x = only(t, compare.Against("b", cached, run("new", hits(0.90)), margins))
 	if x.Verdict != compare.Regressed || !x.Absolute || !near(x.Change, 0.05, 1e-6) || !strings.Contains(x.Reason, "95% -> 90% (-5 points") {

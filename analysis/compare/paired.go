@@ -105,6 +105,7 @@ func systemChanges(a, b Run) []string {
 // typical is the geometric mean of what is compared by ratios, else the mean.
 func typical(all []Metric, absolute bool) float64 {
 	var sum float64
+	absolute = absolute || anyZero(all)
 	for _, m := range all {
 		if absolute {
 			sum += m.Value

@@ -47,7 +47,7 @@ func scaleOf(all []Metric) scale {
 			floor: func(m Metric) float64 { return 1 / math.Sqrt(n(m)+0.5) },
 			back:  func(from, to float64) float64 { return at(to) - at(from) },
 		}
-	case anyZero(all):
+	case m.Unit != UnitPerS && anyZero(all):
 		n := func(m Metric) float64 { return float64(m.N) }
 		at := func(y float64) float64 { y = max(y, 0) / 2; return max(0, y*y-0.375) / n(m) }
 		return scale{absolute: true,
@@ -60,8 +60,15 @@ func scaleOf(all []Metric) scale {
 	if !m.Lower {
 		sign = -1
 	}
+	// A throughput of 0 stands as half a response: that is what one run can tell of it.
+	least := math.Inf(1)
+	for _, x := range all {
+		if x.N > 0 && x.Value > 0 {
+			least = min(least, x.Value/float64(x.N)/2)
+		}
+	}
 	return scale{
-		to: func(m Metric) float64 { return sign * math.Log(m.Value) },
+		to: func(m Metric) float64 { return sign * math.Log(max(m.Value, least)) },
 		floor: func(m Metric) float64 {
 			if m.Unit == UnitSeconds {
 				return math.Hypot(m.SE, resolution/math.Sqrt(12))
