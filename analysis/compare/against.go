@@ -16,6 +16,9 @@ func Against(name string, baseline []Run, next Run, g Margins) Comparison {
 	c := Comparison{Baseline: name, Run: next.ID, Confidence: Confidence}
 	for _, r := range baseline {
 		c.Runs = append(c.Runs, r.ID)
+		if r.ID == next.ID {
+			c.Warnings = append(c.Warnings, "the run is itself in the baseline: it is compared with itself among others, and looks better than it is")
+		}
 	}
 	c.Warnings = append(c.Warnings, few(len(baseline))...)
 	c.Warnings = append(c.Warnings, EnvironmentChanges(next, baseline)...)
