@@ -321,6 +321,12 @@ func TestPairsCancelWhatDrifts(t *testing.T) {
 	if c := compare.Against("a", a, b[4], margins); c.Regressed {
 		t.Error("without pairs 25% should drown in such a drift: the example shows nothing")
 	}
+	for i := range b { // whose generator was 50 ms late with B, and not with A
+		b[i].Metrics[0].LagS = 0.05
+	}
+	if c := compare.Paired("a.yaml", a, b, margins); c.Regressed {
+		t.Errorf("by a late generator: %v", c.Reasons)
+	}
 	if c := compare.Paired("a.yaml", a, a, margins); c.Regressed || c.Changes[0].Verdict != compare.Same {
 		t.Errorf("a system against itself: %+v", c.Changes)
 	}

@@ -15,7 +15,7 @@ import (
 // own standard deviation, with as many degrees of freedom as pairs less one (Kalibera and Jones,
 // Rigorous Benchmarking in Reasonable Time, ISMM 2013: the unit of repetition is the run, and the
 // answer an interval on the ratio). As against a baseline, that deviation is at least what the
-// slices' own seconds say, and response times of one comparison inform each other ([moderate]).
+// slices' own seconds and the generator's lag in them say, and response times of one comparison inform each other ([moderate]).
 func Paired(name string, a, b []Run, g Margins) Comparison {
 	c := Comparison{Baseline: name, Paired: true, Confidence: Confidence}
 	for i := range b {
@@ -80,7 +80,11 @@ func pairedPlace(s set, others []Metric) place {
 		differences[i] = y - x
 		p.center += x / n
 		fx, fy := p.floor(s.runs[i]), p.floor(others[i])
-		p.within += (fx*fx + fy*fy) / n
+		late := 0.0
+		if s.next.Unit == UnitSeconds {
+			late = (others[i].LagS - s.runs[i].LagS) / others[i].Value
+		}
+		p.within += (fx*fx + fy*fy + late*late) / n
 	}
 	if len(others) > 1 {
 		p.variance = stat.Variance(differences, nil)
