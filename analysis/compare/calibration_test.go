@@ -69,7 +69,7 @@ func percent(k, n int) string {
 // that are valid, on which other work on the machine lay.
 // ARQLOAD_CALIBRATE=5000 makes so many comparisons of each kind.
 func TestCalibratedOnRecordedNoise(t *testing.T) {
-	comparisons, resamples := 400, 1
+	comparisons, resamples := 200, 1
 	if n, err := strconv.Atoi(os.Getenv("ARQLOAD_CALIBRATE")); err == nil {
 		comparisons, resamples = n, 8
 	}
