@@ -237,3 +237,17 @@ func (d *Database) tables(all []taken[observation.Postgres]) {
 		d.Tables = append(d.Tables, u)
 	}
 }
+
+// RowsAdded sums what was inserted into the tables whose counters span the whole run, by
+// whomever; the server counts rows of rolled-back transactions too. known is false where
+// there is no such table, and unknown are those that it leaves out.
+func (d *Database) RowsAdded() (rows int64, unknown int, known bool) {
+	for _, t := range d.Tables {
+		if !t.Known {
+			unknown++
+			continue
+		}
+		rows, known = rows+t.Inserted, true
+	}
+	return rows, unknown, known
+}

@@ -39,6 +39,11 @@ type Result struct {
 	// clusters of at most so many. 0: the proof does not depend on it.
 	Cluster        uint64
 	MissingSeconds float64 // how much longer the run would have to be; 0: not known
+	MissingSamples uint64  // likewise, how many more of Samples; 0: not known
+	// ProvableShare is the largest true share of bad ones with which as many samples prove
+	// the objective 9 times in 10, and DisprovableShare the smallest with which they
+	// disprove it; nil: they cannot, or the objective is not about a share of samples.
+	ProvableShare, DisprovableShare *float64
 }
 
 // JudgeObjective judges one objective against a summary.
@@ -159,6 +164,7 @@ func (s *Summary) judgeProportion(r *Result) {
 	r.BadShare = float64(b.high) / n
 	r.BadLow, _ = Bounds(float64(b.low)/phi, (n-float64(b.own))/phi, Confidence)
 	_, r.BadHigh = Bounds(float64(b.high)/phi, n/phi, Confidence)
+	r.reach(n, phi, limit)
 	inside, outside := r.BadHigh < limit, r.BadLow >= limit
 	if o.Op == scenarios.LessEqual || o.Op == scenarios.GreaterEqual {
 		inside, outside = r.BadHigh <= limit, r.BadLow > limit
@@ -193,15 +199,20 @@ func (s *Summary) judgeProportion(r *Result) {
 	default:
 		r.Outcome = Unproven
 		r.Reason = fmt.Sprintf("%s: the share lies between %s and %s, allowed are %s%s", what, percent(r.BadLow), percent(r.BadHigh), percent(limit), scope)
-		s.missing(r, float64(b.high), n, phi, limit)
+		s.missing(r, countedUnit(isStep), float64(b.low), float64(b.high), n, phi, limit)
 	}
 }
 
-func badWords(o scenarios.Objective, isStep bool) string {
-	unit := "arrivals"
+// countedUnit is what a share is of.
+func countedUnit(isStep bool) string {
 	if isStep {
-		unit = "calls"
+		return "calls"
 	}
+	return "arrivals"
+}
+
+func badWords(o scenarios.Objective, isStep bool) string {
+	unit := countedUnit(isStep)
 	switch o.Metric {
 	case scenarios.MetricErrorRate:
 		return unit + " failed"
@@ -301,9 +312,10 @@ func (s *Summary) judgeThroughput(r *Result) {
 	}
 	r.Samples = uint64(len(rates))
 	r.Observed = ptr(float64(p.CompletedOK) / s.Judged.Seconds())
-	_, low, high, ok := meanInterval(rates)
+	mean, low, high, ok := meanInterval(rates)
 	if !ok {
 		r.Outcome = Unproven
+		r.more(float64(2-len(rates)), float64(2-len(rates)))
 		r.Reason = fmt.Sprintf("%.0f/s over %s: at least two whole judged seconds are needed", *r.Observed, duration(s.Judged))
 		return
 	}
@@ -311,6 +323,8 @@ func (s *Summary) judgeThroughput(r *Result) {
 	r.above(fmt.Sprintf("%s/s on the average of %s", number(*r.Observed), plural(r.Samples, "second")), number)
 	if r.Outcome == Unproven {
 		r.Reason += "; to show a rate, plan more than it"
+		s.missingAverage(r, mean, mean-low, float64(len(rates)), func(v float64) string { return number(v) + "/s" },
+			func(seconds float64) string { return number(mean*seconds) + " requests at this rate" })
 	}
 }
 
@@ -355,15 +369,21 @@ func (s *Summary) judgeCache(r *Result) {
 	r.Observed = ptr(float64(c.Hits) / float64(c.Hits+c.Misses))
 	r.BadShare = 1 - *r.Observed
 	r.Bad = uint64(c.Misses)
-	_, low, high, ok := ratioInterval(hits, reads)
+	ratio, low, high, ok := ratioInterval(hits, reads)
 	if !ok {
 		r.Outcome = Unproven
+		r.more(float64(2-len(reads)), float64(2-len(reads)))
 		r.Reason = fmt.Sprintf("%s of %d reads: at least two intervals are needed for bounds", percent(*r.Observed), c.Hits+c.Misses)
 		return
 	}
 	r.Low, r.High = ptr(max(0, low)), ptr(min(1, high))
 	r.BadLow, r.BadHigh = 1-*r.High, 1-*r.Low
 	r.above(fmt.Sprintf("%s of %d reads, over %s", percent(*r.Observed), c.Hits+c.Misses, plural(r.Samples, "interval")), percent)
+	if r.Outcome == Unproven {
+		s.missingAverage(r, ratio, ratio-low, float64(len(reads)), Roughly, func(seconds float64) string {
+			return number(math.Ceil(float64(c.Hits+c.Misses)/max(s.Judged.Seconds(), 1)*seconds)) + " reads at this rate"
+		})
+	}
 }
 
 func (s *Summary) judgeDatabase(r *Result) {
@@ -396,6 +416,7 @@ func (s *Summary) judgeDatabase(r *Result) {
 		r.Outcome = NoData
 	default:
 		r.Outcome = Unproven
+		r.Reason += "; a longer run alone does not decide it: these are bounds on all that was counted, not a sample of it"
 	}
 }
 
@@ -408,20 +429,6 @@ func (s *Summary) nothing(o scenarios.Objective) string {
 		return fmt.Sprintf("no arrival of %s was judged", o.Scope)
 	}
 	return "no arrival was judged"
-}
-
-// missing says how much more would prove an unproven share.
-func (s *Summary) missing(r *Result, k, n, phi, limit float64) {
-	want, ok := needed(k, n, phi, limit)
-	if !ok {
-		r.Reason += "; a longer run would not prove it unless fewer are bad"
-		return
-	}
-	if s.Judged <= 0 {
-		return
-	}
-	r.MissingSeconds = math.Ceil((want - n) / (n / s.Judged.Seconds()))
-	r.Reason += fmt.Sprintf("; about %.0f s more at this rate would prove it if the share stays", r.MissingSeconds)
 }
 
 func ptr(v float64) *float64 { return &v }

@@ -88,45 +88,6 @@ func dispersion(seconds []share) (phi float64, batches int, known bool) {
 	return math.Max(1, chi/float64(used-1)), used, true
 }
 
-// needed returns how many arrivals would prove that the share of bad ones is below the
-// limit if it stays as observed, at the given dispersion; ok is false where no number
-// would, because the observed share is not below the limit.
-func needed(k, n, phi, limit float64) (arrivals float64, ok bool) {
-	p := 0.0
-	if n > 0 {
-		p = k / n
-	}
-	if p >= limit {
-		return 0, false
-	}
-	proves := func(n float64) bool {
-		_, upper := Bounds(p*n/phi, n/phi, Confidence)
-		return upper < limit
-	}
-	low, high := 0.0, math.Max(n, 1)
-	for !proves(high) {
-		low, high = high, high*2
-		if high > 1e15 {
-			return 0, false
-		}
-	}
-	for high-low > 1 && high-low > 1e-6*high {
-		if mid := (low + high) / 2; proves(mid) {
-			high = mid
-		} else {
-			low = mid
-		}
-	}
-	return math.Ceil(high), true
-}
-
-// Provable returns the least number of arrivals, all of them good, that proves a share
-// below the limit: 1-0.05^(1/n) < limit. It is about 3/limit.
-func Provable(limit float64) uint64 {
-	n := math.Floor(math.Log(1-Confidence)/math.Log1p(-limit)) + 1
-	return uint64(n)
-}
-
 // meanInterval returns the mean of consecutive values and its one-sided t bounds, each at
 // Confidence: mean -+ t(n-1) s/sqrt(n/c), c as correlation has it. ok is false under two
 // values.

@@ -37,6 +37,7 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 	switch rule {
 	case scenarios.RuleMean:
 		if m.Low == nil {
+			r.more(float64(2-m.N), float64(2-m.N))
 			r.Outcome, r.Reason = Unproven, fmt.Sprintf("%s over %s: at least two intervals are needed for bounds", what, plural(r.Samples, "interval"))
 			return
 		}
@@ -69,6 +70,10 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 		r.Outcome = Unproven
 	}
 	r.Reason = fmt.Sprintf("%s; demanded is %s %s", what, o.Op, r.value(o.Limit))
+	if r.Outcome == Unproven && rule == scenarios.RuleMean && m.Partial == "" {
+		// One of the two bounds may be cut off at an end of what a share can be.
+		s.missingAverage(r, m.Value, max(m.Value-low, high-m.Value), float64(m.N), Roughly, nil)
+	}
 }
 
 // orMore is the upper end of what a sum or a highest sample can be: where a part is missing
@@ -140,6 +145,7 @@ func (s *Summary) judgeProbes(r *Result, m Measure) {
 	if _, v, ok := h.AtRank(high); ok {
 		r.High = ptr(v.Seconds())
 	}
+	r.reach(all, phi, limit)
 	inside, outside := r.BadHigh < limit, r.BadLow >= limit
 	what := fmt.Sprintf("%.0f of %.0f probes took %s or longer", slow, all-lost, o.LimitDuration())
 	if lost > 0 {
@@ -161,7 +167,7 @@ func (s *Summary) judgeProbes(r *Result, m Measure) {
 	default:
 		r.Outcome = Unproven
 		r.Reason = fmt.Sprintf("%s: the share lies between %s and %s, allowed are %s", what, percent(r.BadLow), percent(r.BadHigh), percent(limit))
-		s.missing(r, slow+lost, all, phi, limit)
+		s.missing(r, "probes", slow, slow+lost, all, phi, limit)
 	}
 }
 

@@ -36,9 +36,11 @@ type Summary struct {
 	Series   []Series
 	Measures map[string]Measure
 	Movement Movement // what moved when the latency did
-	Errors   []observation.Example
-	Slowest  []observation.Slow
-	Warnings []string
+	// Steadiness is whether what was judged held still.
+	Steadiness Steadiness
+	Errors     []observation.Example
+	Slowest    []observation.Slow
+	Warnings   []string
 	// Damage says why the record contradicts itself; a run with damage is invalid.
 	Damage []string
 }
@@ -178,6 +180,9 @@ func Summarize(run *observation.Run) *Summary {
 	}
 	s.Series = slices.Concat(s.Database.Series, s.Cache.Series, s.Hosts.Series, s.Application.Series, loadSeries(run))
 	s.Movement = move(run, s.Series)
+	s.Steadiness = steadiness(run, s.Series)
+	s.Warnings = append(s.Warnings, s.Steadiness.Warnings()...)
+	s.Warnings = append(s.Warnings, s.floorWarnings()...)
 	if !s.Self.Available && s.Judged > 0 {
 		s.Warnings = append(s.Warnings, "the generator's own CPU was not measured, so a slow generator may look like a slow system: "+s.Self.Reason)
 	}

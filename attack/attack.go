@@ -62,6 +62,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, o Options) error {
 		collectors.NewSampler(o.Collectors, d.now, d.rec.sample).Finish(ctx) // closes them
 		return err
 	}
+	d.measureFloor(ctx)
 	return d.run(ctx)
 }
 
@@ -204,7 +205,7 @@ func (d *drive) layOut(halt context.Context) {
 	var at time.Duration
 	for _, ph := range p.Phases {
 		h.Phases = append(h.Phases, observation.Phase{Name: ph.Name, Judged: ph.Judged,
-			Start: observation.Seconds(at), End: observation.Seconds(at + ph.Duration)})
+			Start: observation.Seconds(at), End: observation.Seconds(at + ph.Duration), Shape: shapeOf(ph)})
 		at += ph.Duration
 	}
 	h.Counters = counters(p.Objectives)
@@ -221,6 +222,16 @@ func (d *drive) layOut(halt context.Context) {
 		l.book = d.book
 	}
 	d.call.dialed = func(connect, tls time.Duration) { d.book.dialed(d.now(), connect, tls) }
+}
+
+func shapeOf(ph scenarios.Phase) observation.Shape {
+	switch {
+	case len(ph.Steps) > 1:
+		return observation.Steps
+	case len(ph.Steps) == 0 && ph.From != ph.To:
+		return observation.Ramp
+	}
+	return observation.Constant
 }
 
 func laneHeader(l *lane, load scenarios.LoadLine, phases []observation.Phase) observation.Lane {

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +57,9 @@ type Database struct {
 	StorageWhy  string       `json:"storage_partial"` // why checkpoints, WAL and I/O cover a part alone
 	Replicas    []Replica    `json:"replicas"`        // as the primary saw them
 	Lag         *ReplicaLag  `json:"replication_lag"`
-	Tables      []Table      `json:"tables"` // the largest, before and after the run
+	Tables      []Table      `json:"tables"`       // the largest, before and after the run
+	RowsAdded   *int64       `json:"rows_added"`   // inserted into those tables in the whole run, by whomever; null: not known
+	RowsPartial string       `json:"rows_partial"` // why that is at least so much; empty: it is all of them
 
 	Cost          *Cost    `json:"collector"`
 	CoveredS      float64  `json:"covered_s"` // between the samples whose statements are compared
@@ -323,6 +326,12 @@ func (out *Database) background(d analysis.Database) {
 			x.SeqScans, x.IndexScans, x.Autovacuums = &t.SeqScans, &t.IndexScans, &t.Autovacuums
 		}
 		out.Tables = append(out.Tables, x)
+	}
+	if rows, unknown, known := d.RowsAdded(); known {
+		out.RowsAdded = &rows
+		if unknown > 0 {
+			out.RowsPartial = fmt.Sprintf("the counters of %d more do not span the run", unknown)
+		}
 	}
 }
 

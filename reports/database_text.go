@@ -70,6 +70,7 @@ func (t *text) database() {
 	}
 	t.statements(d)
 	t.tables(d.Tables)
+	t.rows(&d)
 	t.gaps(d.Gaps)
 }
 
@@ -157,6 +158,27 @@ func (t *text) tables(all []Table) {
 		tab.row(before, bytes(x.BytesAfter), live, dead, changed, x.Name)
 	}
 	tab.render()
+}
+
+// rows says what the run left behind: the next run begins with it.
+func (t *text) rows(d *Database) {
+	if d.RowsAdded == nil {
+		return
+	}
+	var grown int64
+	for _, x := range d.Tables {
+		if x.BytesBefore != nil {
+			grown += x.BytesAfter - *x.BytesBefore
+		}
+	}
+	byTable := ""
+	switch {
+	case grown > 0:
+		byTable = "; they grew by " + bytes(grown)
+	case grown < 0:
+		byTable = "; they shrank by " + bytes(-grown)
+	}
+	t.entry("rows", "%d inserted into these tables in the whole run, by whomever%s%s: the next run begins with them", *d.RowsAdded, byTable, partly(d.RowsPartial))
 }
 
 // partly marks numbers that cover a part alone.

@@ -99,6 +99,7 @@ func record(t *testing.T) *observation.Run {
 		Counters: []observation.Counter{{Over: ">=200ms", Limit: sec(0.2)}, {Over: ">=1s", Limit: sec(1)}, {Scenario: "conversation", Over: ">=100ms", Limit: sec(0.1)}},
 		Sources:  []observation.Source{{Collector: "selfhealth", Asked: true}, {Collector: "pgstat", Asked: true}, {Collector: "redisinfo", Asked: true}},
 		MaxLag:   sec(10),
+		Floor:    &observation.Floor{RatePerS: 150, Count: 150, P50: sec(0.0004), P95: sec(0.0009), P99: sec(0.0015)},
 	}
 	must(t, m.Begin(h))
 	for s := range end {

@@ -37,6 +37,8 @@ type Report struct {
 	Hosts       Hosts                `json:"hosts"`
 	Application Application          `json:"application"`
 	Movement    Movement             `json:"movement"`
+	Steadiness  []PhaseSteadiness    `json:"steadiness"` // did what was judged hold still?
+	Trends      []Trend              `json:"trends"`     // of the series it stands on
 	Warnings    []string             `json:"warnings"`
 	// Comparison has a metric each, the worst first, where the run was compared with a baseline.
 	Compared   *ComparisonSummary `json:"comparison_summary,omitempty"`
@@ -91,6 +93,17 @@ type Generator struct {
 	InFlightMax     int      `json:"in_flight_max"`
 	BacklogMax      uint64   `json:"backlog_max"`
 	Whole           Whole    `json:"whole_run"`
+	Floor           *Floor   `json:"floor"` // null: not measured
+}
+
+// Floor is what this machine alone adds to a response time: the plan's highest rate for a
+// second, before the load, against a server in the generator's own process.
+type Floor struct {
+	RatePerS float64 `json:"rate_per_s"`
+	Count    int64   `json:"count"` // successes
+	P50      float64 `json:"p50_s"`
+	P95      float64 `json:"p95_s"`
+	P99      float64 `json:"p99_s"`
 }
 
 // Whole is the generator's part over the whole run.
@@ -115,26 +128,32 @@ type Lateness struct {
 // Objective is one objective, judged. A null has no value; Reason says why. The bad share
 // is that of arrivals, calls or reads: of throughput there is none.
 type Objective struct {
-	Text           string           `json:"text"`
-	Metric         string           `json:"metric"`
-	Scope          string           `json:"scope"`
-	Comparison     string           `json:"comparison"`
-	Limit          float64          `json:"limit"`
-	Required       bool             `json:"required"`
-	Observed       *float64         `json:"observed"`
-	Low            *float64         `json:"low"`
-	High           *float64         `json:"high"`
-	Bad            uint64           `json:"bad"`
-	BadShare       *float64         `json:"bad_share"`
-	BadShareLow    *float64         `json:"bad_share_low"`
-	BadShareHigh   *float64         `json:"bad_share_high"`
-	Phi            float64          `json:"phi"`
-	Confidence     float64          `json:"confidence"`
-	Samples        uint64           `json:"samples"`
-	Cluster        uint64           `json:"cluster_max"` // a proof that saw nothing bad holds if failures come in clusters of at most so many; 0: it does not depend on it
-	MissingSeconds float64          `json:"missing_s"`   // how much longer the run would have to be; 0: not known
-	Verdict        analysis.Outcome `json:"verdict"`
-	Reason         string           `json:"reason"`
+	Text           string   `json:"text"`
+	Metric         string   `json:"metric"`
+	Scope          string   `json:"scope"`
+	Comparison     string   `json:"comparison"`
+	Limit          float64  `json:"limit"`
+	Required       bool     `json:"required"`
+	Observed       *float64 `json:"observed"`
+	Low            *float64 `json:"low"`
+	High           *float64 `json:"high"`
+	Bad            uint64   `json:"bad"`
+	BadShare       *float64 `json:"bad_share"`
+	BadShareLow    *float64 `json:"bad_share_low"`
+	BadShareHigh   *float64 `json:"bad_share_high"`
+	Phi            float64  `json:"phi"`
+	Confidence     float64  `json:"confidence"`
+	Samples        uint64   `json:"samples"`
+	Cluster        uint64   `json:"cluster_max"`     // a proof that saw nothing bad holds if failures come in clusters of at most so many; 0: it does not depend on it
+	MissingSeconds float64  `json:"missing_s"`       // how much longer the run would have to be; 0: not known
+	MissingSamples uint64   `json:"missing_samples"` // likewise, of samples
+	// The largest true share of bad samples with which as many of them prove the objective 9
+	// times in 10, and the smallest with which they disprove it; null: they cannot, or it is
+	// not about a share of samples.
+	Provable    *float64         `json:"provable_share"`
+	Disprovable *float64         `json:"disprovable_share"`
+	Verdict     analysis.Outcome `json:"verdict"`
+	Reason      string           `json:"reason"`
 
 	kind scenarios.Metric
 	unit scenarios.Unit
@@ -236,6 +255,7 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 		Failures:  failures(&s.Total),
 		Scenarios: map[string]*Scenario{},
 		Database:  database(s, objectives), Cache: cache(s), Hosts: hosts(s), Application: application(s), Movement: movement(s),
+		Steadiness: steadiness(s), Trends: trends(s),
 		Objectives: []Objective{}, Phases: []Phase{},
 		errors: s.Errors, lanes: h.Lanes,
 	}
@@ -291,6 +311,9 @@ func generator(s *analysis.Summary, objectives []scenarios.Objective) Generator 
 		Whole: Whole{Planned: g.Whole.Planned, Sent: g.Whole.Sent, Shed: g.Whole.Shed, Canceled: g.Whole.Canceled, OK: g.Whole.OK, Failed: g.Whole.Failed,
 			Lag: lateness(g.WholeLag), SlotWait: lateness(g.WholeSlotWait)},
 	}
+	if f := s.Header.Floor; f != nil {
+		out.Floor = &Floor{RatePerS: f.RatePerS, Count: f.Count, P50: seconds(f.P50), P95: seconds(f.P95), P99: seconds(f.P99)}
+	}
 	if self := s.Self; self.Available {
 		delay := self.SchedDelayP99.Seconds()
 		out.CPUShare, out.SchedDelayP99S = &self.CPUShare, &delay
@@ -306,6 +329,7 @@ func objective(r analysis.Result) Objective {
 		Text: o.Text, Metric: o.Name, Scope: o.Scope, Comparison: string(o.Op), Limit: o.Limit, Required: o.Required,
 		Observed: r.Observed, Low: r.Low, High: r.High, Bad: r.Bad,
 		Phi: r.Phi, Confidence: analysis.Confidence, Samples: r.Samples, Cluster: r.Cluster, MissingSeconds: r.MissingSeconds, Verdict: r.Outcome, Reason: r.Reason,
+		MissingSamples: r.MissingSamples, Provable: r.ProvableShare, Disprovable: r.DisprovableShare,
 		kind: o.Metric, unit: o.Unit(),
 	}
 	counted, bounded := r.Samples > 0 && r.Outcome != analysis.NoData, true

@@ -38,6 +38,7 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	t.cache()
 	t.hosts()
 	t.application()
+	t.steady()
 	t.movement()
 	t.list("Warnings", r.Warnings)
 	_, err := io.WriteString(w, t.b.String())
@@ -199,6 +200,9 @@ func (t *text) latency() {
 		}
 	}
 	tab.render()
+	if f := t.r.Generator.Floor; f != nil {
+		t.paragraph("  ", fmt.Sprintf("this machine alone: p50 %s, p99 %s at %.4g/s (in 1 s before the load): what is below that is the generator's, not the system's", secs(f.P50), secs(f.P99), f.RatePerS))
+	}
 }
 
 // examplesShown is how many failures of each class the terminal shows.

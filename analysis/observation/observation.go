@@ -108,7 +108,18 @@ type Phase struct {
 	Judged bool    `json:"judged"`
 	Start  Seconds `json:"start_s"`
 	End    Seconds `json:"end_s"`
+	Shape  Shape   `json:"shape,omitempty"` // "": recorded before it was kept
 }
+
+// Shape says how a phase's rate goes.
+type Shape string
+
+// The shapes of a phase.
+const (
+	Constant Shape = "constant"
+	Ramp     Shape = "ramp"
+	Steps    Shape = "steps"
+)
 
 // Lane is one load line: one scenario with its attacker and its slots.
 type Lane struct {

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"arqload/analysis"
-	"arqload/analysis/observation"
 	"arqload/reports"
 	"arqload/scenarios"
 )
@@ -105,14 +104,7 @@ func describe(w io.Writer, p *scenarios.Plan) {
 		fmt.Fprintf(w, "  %-14s %s%d\n", t, about, rows[t])
 	}
 
-	fmt.Fprintln(w, "\nobjectives")
-	for _, o := range p.Objectives {
-		note := ""
-		if !o.Required {
-			note = " (not required)"
-		}
-		fmt.Fprintf(w, "  %s%s: %s\n", o.Text, note, provable(p, o))
-	}
+	describeObjectives(w, p)
 }
 
 // describePhases prints each phase with the rate of all arrivals in it.
@@ -150,83 +142,6 @@ func addRows(rows map[string]uint64, sc *scenarios.Scenario, n uint64) {
 			rows[table] += n * uint64(k)
 		}
 	}
-}
-
-// provable says whether the planned load can prove an objective at all.
-func provable(p *scenarios.Plan, o scenarios.Objective) string {
-	scenario, step := o.Target()
-	switch o.Metric {
-	case scenarios.MetricThroughput:
-		judged := 0.0
-		if s := p.Judged().Seconds(); s > 0 {
-			judged = judgedArrivals(p, scenario, true) / s
-		}
-		if judged <= o.Limit {
-			return fmt.Sprintf("cannot be met: the judged phases plan %.4g requests/s; plan more than the limit", judged)
-		}
-		return fmt.Sprintf("can be proved: the judged phases plan %.4g requests/s", judged)
-	case scenarios.MetricCacheHits:
-		if p.System.Redis.IsZero() {
-			return "will have no data: system.redis is not set"
-		}
-		return "can be proved, if Redis is read"
-	case scenarios.MetricDBQuery:
-		if p.System.Postgres.IsZero() {
-			return "will have no data: system.postgres is not set"
-		}
-		return "can be proved, if pg_stat_statements can be read and its bounds suffice"
-	case scenarios.MetricSampled, scenarios.MetricApplication:
-		return provableSampled(p, o)
-	}
-	need := analysis.Provable(analysis.LimitShare(o))
-	have := judgedArrivals(p, scenario, false)
-	unit := "arrivals"
-	if step != "" {
-		unit = "calls"
-	}
-	if have < float64(need) {
-		rate := have / max(p.Judged().Seconds(), 1e-9)
-		longer := ""
-		if rate > 0 {
-			longer = fmt.Sprintf(": judge %s instead", time.Duration(float64(need)/rate*float64(time.Second)).Round(time.Second)+time.Second)
-		}
-		return fmt.Sprintf("cannot be proved: it takes %d good %s, the plan judges %.0f%s", need, unit, have, longer)
-	}
-	return fmt.Sprintf("can be proved: it takes %d good %s, the plan judges %.0f", need, unit, have)
-}
-
-// probesPerS is how often a lag is probed.
-const probesPerS = int(time.Second / observation.LookEvery)
-
-// provableSampled says it of what a collector samples.
-func provableSampled(p *scenarios.Plan, o scenarios.Objective) string {
-	field, rule := "metrics", scenarios.RuleSeries
-	if d, ok := scenarios.Define(o.Name); ok {
-		field, rule = d.Field, d.Rule
-	}
-	if missing := p.System.Missing(field); missing != "" {
-		return fmt.Sprintf("will have no data: system.%s is not set", missing)
-	}
-	judged := p.Judged()
-	switch rule {
-	case scenarios.RuleP99:
-		need := time.Duration(analysis.Provable(0.01)) * observation.LookEvery
-		if judged < need {
-			return fmt.Sprintf("cannot be proved: it takes %d good probes, %d a second, the judged time gives %.0f: judge %s instead",
-				analysis.Provable(0.01), probesPerS, judged.Seconds()*float64(probesPerS), need.Truncate(time.Second)+time.Second)
-		}
-		return fmt.Sprintf("can be proved: it takes %d good probes, %d a second, the judged time gives %.0f", analysis.Provable(0.01), probesPerS, judged.Seconds()*float64(probesPerS))
-	case scenarios.RuleMean:
-		if judged < 2*time.Second {
-			return "cannot be proved: a mean takes two intervals of a second at least: judge 2s or longer"
-		}
-		return fmt.Sprintf("can be proved, if system.%s can be read: by the mean of the judged time", field)
-	case scenarios.RuleMax:
-		return fmt.Sprintf("can be judged, if system.%s can be read: by the highest of about %.0f samples; what is between them is not seen", field, judged.Seconds())
-	case scenarios.RuleSeries:
-		return "can be judged, if an endpoint of system.metrics tells it: a gauge by every sample, a counter by its increase"
-	}
-	return fmt.Sprintf("can be proved, if system.%s can be read: by counting over the judged time", field)
 }
 
 // judgedArrivals is how many arrivals (or HTTP requests) of a scenario, or of all, the

@@ -32,7 +32,8 @@ func genHeader(t *rapid.T) observation.Header {
 		Version: observation.Version, ID: words.Draw(t, "id"), Name: names.Draw(t, "name"), ToolVersion: words.Draw(t, "version"),
 		StartedAt: dates.Draw(t, "started"), PlanSHA256: words.Draw(t, "plan"), Environment: rapid.MapOf(words, words).Draw(t, "environment"),
 		Phases: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) observation.Phase {
-			return observation.Phase{Name: names.Draw(t, "phase"), Judged: rapid.Bool().Draw(t, "judged"), Start: instants.Draw(t, "start"), End: instants.Draw(t, "end")}
+			return observation.Phase{Name: names.Draw(t, "phase"), Judged: rapid.Bool().Draw(t, "judged"), Start: instants.Draw(t, "start"), End: instants.Draw(t, "end"),
+				Shape: rapid.SampledFrom([]observation.Shape{"", observation.Constant, observation.Ramp, observation.Steps}).Draw(t, "shape")}
 		}), 0, 3).Draw(t, "phases"),
 		Lanes: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) observation.Lane {
 			return observation.Lane{Scenario: names.Draw(t, "scenario"), Steps: rapid.SliceOfN(names, 0, 3).Draw(t, "steps"), RatePerS: rapid.Float64Range(0, 1e6).Draw(t, "rate"),
@@ -41,6 +42,9 @@ func genHeader(t *rapid.T) observation.Header {
 		Counters: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) observation.Counter {
 			return observation.Counter{Scenario: names.Draw(t, "scenario"), Step: names.Draw(t, "step"), Over: words.Draw(t, "over"), Limit: instants.Draw(t, "limit"), Strict: rapid.Bool().Draw(t, "strict")}
 		}), 0, 3).Draw(t, "counters"),
+		Floor: rapid.Ptr(rapid.Custom(func(t *rapid.T) observation.Floor {
+			return observation.Floor{RatePerS: rapid.Float64Range(0, 1e6).Draw(t, "rate"), Count: int64(few.Draw(t, "n")), P50: instants.Draw(t, "p50"), P95: instants.Draw(t, "p95"), P99: instants.Draw(t, "p99")}
+		}), true).Draw(t, "floor"),
 		Sources: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) observation.Source {
 			return observation.Source{Collector: words.Draw(t, "collector"), Asked: rapid.Bool().Draw(t, "asked"), Error: words.Draw(t, "error")}
 		}), 0, 3).Draw(t, "sources"),
