@@ -72,6 +72,7 @@ type CacheNode struct {
 	ClientsMax    int64
 	MaxClients    int64
 	Keys          int64 // at the last sample
+	KeysBefore    int64 // at the first judged one
 	Intervals     []CacheInterval
 	commands      int64
 	cpu, covered  time.Duration
@@ -192,6 +193,9 @@ func (c *Cache) look(all []taken[observation.Redis], lines []*timeline, stretche
 			}
 			used, clients = used+n.UsedMemory, clients+n.Clients
 			of := &c.Nodes[j]
+			if of.Version == "" {
+				of.KeysBefore = n.Keys
+			}
 			of.Role, of.Version, of.MaxMemory, of.Policy, of.Found = n.Role, n.Version, n.MaxMemory, n.Policy, n.Found
 			of.MaxClients, of.Keys, of.Fragmentation = n.MaxClients, n.Keys, n.Fragmentation
 			of.UsedMemoryMax, of.RSSMax, of.ClientsMax = max(of.UsedMemoryMax, n.UsedMemory), max(of.RSSMax, n.RSS), max(of.ClientsMax, n.Clients)

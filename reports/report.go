@@ -40,9 +40,13 @@ type Report struct {
 	Steadiness  []PhaseSteadiness    `json:"steadiness"` // did what was judged hold still?
 	Trends      []Trend              `json:"trends"`     // of the series it stands on
 	Warnings    []string             `json:"warnings"`
+	// Comparison has a metric each, the worst first, where the run was compared with a baseline.
+	Compared   *ComparisonSummary `json:"comparison_summary,omitempty"`
+	Comparison []Change           `json:"comparison,omitempty"`
 
 	errors []observation.Example
 	lanes  []observation.Lane // in the plan's order
+	alone  bool               // the terminal shows the comparison alone
 }
 
 // Run says which run this is.

@@ -23,8 +23,14 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 		o.Width = 100
 	}
 	t := &text{r: r, o: o}
+	if r.alone {
+		t.comparison()
+		_, err := io.WriteString(w, t.b.String())
+		return err
+	}
 	t.verdict()
 	t.objectives()
+	t.comparison()
 	t.measurement()
 	t.latency()
 	t.failures()

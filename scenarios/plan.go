@@ -23,6 +23,7 @@ type Plan struct {
 	Limits     Limits
 	StopWhen   []Guard // each ends the run at once when it is breached
 	Objectives []Objective
+	Compare    Compare
 	// Scenarios holds every scenario the run may need, by name: those that Load names
 	// and those that prepare sessions (auth, dialogue), built in or the plan's own.
 	Scenarios map[string]*Scenario
@@ -90,6 +91,12 @@ type Limits struct {
 	InFlight int           // arrivals of one scenario in flight
 	Timeout  time.Duration // of a step, from its send
 	MaxLag   time.Duration // an arrival later than this at its start is shed
+}
+
+// Compare says from which size on a change against a baseline matters.
+type Compare struct {
+	Margin  float64       // share of the baseline's value
+	AtLeast time.Duration // of a response time
 }
 
 // Scenario is a named list of HTTP steps run in order inside one arrival.

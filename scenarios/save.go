@@ -70,6 +70,9 @@ func (p *Plan) yaml() []byte {
 			w.line("  - {objective: %s, required: false}", quoted(escapeReferences(o.Text)))
 		}
 	}
+	if p.Compare != DefaultCompare() { // else older plans would have another hash
+		w.line("compare: {margin: %s, at_least: %s}", formatShare(p.Compare.Margin), formatDuration(p.Compare.AtLeast))
+	}
 	w.line("scenarios:")
 	for _, name := range sortedKeys(p.Scenarios) {
 		w.scenario(p.Scenarios[name])

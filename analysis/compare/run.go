@@ -18,6 +18,9 @@ type Run struct {
 	// one is a warning.
 	Environment map[string]string `json:"environment"`
 	Metrics     []Metric          `json:"metrics"`
+	// Watched are the sources whose metrics are whole: a statement that is not in the metrics of
+	// a run that watched "statements" was not called in it.
+	Watched []string `json:"watched"`
 }
 
 // Load is what was sent: when, how much and of what.
@@ -36,21 +39,73 @@ type Phase struct {
 
 // Lane is one scenario of the load.
 type Lane struct {
-	Scenario      string  `json:"scenario"`
-	RatePerS      float64 `json:"rate_per_s"`
-	InFlight      int     `json:"in_flight"`
-	PlannedRun    uint64  `json:"planned_run"`
-	PlannedJudged uint64  `json:"planned_judged"`
+	Scenario      string   `json:"scenario"`
+	Steps         []string `json:"steps"`
+	RatePerS      float64  `json:"rate_per_s"`
+	InFlight      int      `json:"in_flight"`
+	PlannedRun    uint64   `json:"planned_run"`
+	PlannedJudged uint64   `json:"planned_judged"`
 }
+
+// Unit is what a metric's value counts.
+type Unit string
+
+// The units.
+const (
+	UnitSeconds    Unit = "s"
+	UnitShare      Unit = "share" // a fraction
+	UnitPerS       Unit = "per_s"
+	UnitPerArrival Unit = "per_arrival"
+)
+
+// The scopes that are no scenario and no step.
+const (
+	ScopeAll      = ""
+	ScopeDatabase = "database"
+	ScopeCache    = "cache"
+)
+
+// The names that are looked for.
+const (
+	callsPerArrival = "calls_per_arrival"
+	meanTime        = "mean" // of a statement
+)
+
+// What Run.Watched may hold.
+const (
+	watchedStatements = "statements"
+	watchedCache      = "cache"
+)
+
+// Kind is what a metric's scope is.
+type Kind string
+
+// The kinds.
+const (
+	KindAll       Kind = "all" // all arrivals
+	KindScenario  Kind = "scenario"
+	KindStep      Kind = "step"
+	KindDatabase  Kind = "database"
+	KindStatement Kind = "statement"
+	KindCache     Kind = "cache"
+)
 
 // Metric is one number of a run that can be compared.
 type Metric struct {
+	Kind  Kind    `json:"kind"`
 	Scope string  `json:"scope"` // "" for all arrivals, a scenario, scenario/step, a statement's text, "cache", "database"
 	Name  string  `json:"name"`  // p50, p95, p99, error_rate, ok_per_s, calls_per_arrival, hit_ratio, ...
-	Unit  string  `json:"unit"`  // s, share, per_s, ...
+	Unit  Unit    `json:"unit"`
 	Value float64 `json:"value"`
 	N     uint64  `json:"n"`     // arrivals, calls or reads that it stands for
 	Lower bool    `json:"lower"` // smaller is better
+	// SE is the standard error of the value's logarithm that comes from the run's own seconds;
+	// 0: not known.
+	SE float64 `json:"se,omitempty"`
+	// LagS is the generator's own lag at the same quantile as the value's, over all arrivals.
+	LagS float64 `json:"lag_s,omitempty"`
+	// Phi is by how much the events of a share come together; 0 is 1: independent ones.
+	Phi float64 `json:"phi,omitempty"`
 }
 
 // Verdict is what is said of one metric.
@@ -64,20 +119,28 @@ const (
 	Inconclusive Verdict = "inconclusive"
 )
 
-// Change is one metric, compared. Ratios are new over baseline, of a metric where smaller is
-// worse turned over, so that above 1 is always worse.
+// Change is one metric, compared. Change, its bounds and the margin are positive where the new
+// run is worse. They are relative (0.29: 29% more of what is better small, or the baseline 29%
+// above the new run of what is better large) or, where a value may be 0, Absolute: differences
+// in the metric's own unit.
 type Change struct {
 	Metric   Metric  // of the new run
-	Baseline float64 // geometric mean of the baseline's runs
-	Ratio    float64
-	Low      float64 // one-sided bounds on the ratio, each at Confidence
+	Baseline float64 // mean of the baseline's runs on the metric's scale
+	Absolute bool
+	Change   float64
+	Low      float64 // one-sided bounds, each at Confidence; infinite where nothing is known
 	High     float64
-	Margin   float64 // the ratio from which a change matters
+	Margin   float64 // from which a change matters
 	Runs     int     // of the baseline, that have the metric
-	P        float64 // that chance alone makes a ratio this high, before correction
+	P        float64 // that chance alone makes a change this bad, before correction; NaN: not known
 	Adjusted float64 // after correction for the number of metrics (Holm)
+	Decides  bool    // it counts for the comparison's verdict; the others are only shown
 	Verdict  Verdict
 	Reason   string // in words
+
+	better float64 // P of a change this good
+	df     float64 // degrees of freedom of the t distribution; 0: not known
+	sd     float64 // of the prediction on the metric's scale
 }
 
 // Comparison is a run held against a baseline.
@@ -85,8 +148,10 @@ type Comparison struct {
 	Baseline   string // its name
 	Run        string // the new run's id
 	Runs       []string
+	Paired     bool // two systems in alternating slices
 	Confidence float64
-	Changes    []Change
+	Family     int      // metrics that decide
+	Changes    []Change // the worst first
 	Regressed  bool
 	Reasons    []string // what decides, in words
 	Warnings   []string // another environment, too few runs

@@ -129,7 +129,7 @@ var owners = map[string][]string{
 	"github.com/olekukonko":              {"arqload/reports"},
 	"github.com/goccy/go-yaml":           {"arqload/scenarios"},
 	"github.com/spf13/cobra":             {"arqload/cmd/arqload"},
-	"gonum.org/v1/gonum":                 {"arqload/analysis"},
+	"gonum.org/v1/gonum":                 {"arqload/analysis", "arqload/analysis/compare"},
 	"github.com/prometheus/common":       {"arqload/attack/collectors/promtext"},
 	"github.com/prometheus/client_model": {"arqload/attack/collectors/promtext"},
 	"github.com/prometheus/procfs":       {"arqload/attack/collectors/hosts"},

@@ -100,11 +100,11 @@ func newRoot() *cobra.Command {
 		Long: `arqload drives ARQ's API, watches PostgreSQL and Redis from inside while it does, judges every
 response against the plan's objectives, and says whether the numbers can be believed.
 
-Exit codes: 0 pass, 1 fail, 2 bad usage or plan, 3 inconclusive, 4 invalid run, 6 the system could
-not be reached or prepared, 130 interrupted.`,
+Exit codes: 0 pass, 1 fail, 2 bad usage or plan, 3 inconclusive, 4 invalid run, 5 regression against
+the baseline, 6 the system could not be reached or prepared, 130 interrupted.`,
 	}
 	root.SetVersionTemplate("arqload {{.Version}}\n")
-	root.AddCommand(newDemo(), newRun(), newGate(), newJudge(), newValidate(), newReference())
+	root.AddCommand(newDemo(), newRun(), newGate(), newJudge(), newCompare(), newBaseline(), newValidate(), newReference())
 	return root
 }
 

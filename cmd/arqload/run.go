@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"arqload/analysis"
+	"arqload/analysis/compare"
 	"arqload/analysis/observation"
 	"arqload/attack"
 	"arqload/attack/collectors"
@@ -36,6 +37,8 @@ type runOptions struct {
 	quiet   bool
 	confirm string
 	gate    bool // end the run when its verdict is known
+	// baseline is the one to compare with, of the folder store; empty: none.
+	baseline, store string
 }
 
 func newRun() *cobra.Command {
@@ -55,6 +58,8 @@ func newRun() *cobra.Command {
 	}
 	o.flags(c)
 	o.runFlags(c)
+	c.Flags().StringVar(&o.baseline, "baseline", "", "compare the run with this baseline; exit code 5 for a regression")
+	storeFlag(c, &o.store)
 	return c
 }
 
@@ -82,6 +87,12 @@ func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr
 	if host := plan.Host(); !plan.IsLoopback() && o.confirm != host && o.confirm != hostname(host) {
 		return fmt.Errorf("the plan sends load to %s, which is not this machine: repeat the command with --confirm-host %s if you may load it", host, host)
 	}
+	var baseline []compare.Run
+	if o.baseline != "" {
+		if baseline, err = baselineFor(plan, o.store, o.baseline, stderr); err != nil {
+			return err
+		}
+	}
 	w, err := bundle.Create(o.out, plan.Name, time.Now(), plan.YAML())
 	if err != nil {
 		return err
@@ -98,6 +109,9 @@ func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr
 		return &exitError{code: analysis.ExitInvalid, err: err}
 	}
 	j := judge(record, plan.Objectives)
+	if o.baseline != "" {
+		j.against(w.Dir(), o.baseline, baseline)
+	}
 	if err := errors.Join(j.keep(w.Dir()), j.write(formats, stdout)); err != nil {
 		// Code 2 would say that nothing was sent, 0 that there is a report.
 		return &exitError{code: cmp.Or(j.verdict.ExitCode, analysis.ExitInvalid), err: err}

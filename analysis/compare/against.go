@@ -1,0 +1,275 @@
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Recommended is the number of runs that a baseline should have.
+const Recommended = 5
+
+// Against holds a run against the runs of a baseline. Their loads must be the same
+// ([LoadChanges]); that is the caller's to ask.
+func Against(name string, baseline []Run, next Run, g Margins) Comparison {
+	c := Comparison{Baseline: name, Run: next.ID, Confidence: Confidence}
+	for _, r := range baseline {
+		c.Runs = append(c.Runs, r.ID)
+		if r.ID == next.ID {
+			c.Warnings = append(c.Warnings, "the run is itself in the baseline: it is compared with itself among others, and looks better than it is")
+		}
+	}
+	c.Warnings = append(c.Warnings, few(len(baseline))...)
+	c.Warnings = append(c.Warnings, EnvironmentChanges(next, baseline)...)
+	sets, lost := collect(baseline, next)
+	c.Warnings = append(c.Warnings, lost...)
+	decides := deciding(next.Load)
+	places := make([]place, len(sets))
+	for i, s := range sets {
+		places[i] = placed(s)
+	}
+	moderate(places, decides)
+	for _, p := range places {
+		x := p.predict(g)
+		x.Decides = decides(x.Metric)
+		c.Changes = append(c.Changes, x)
+	}
+	c.conclude()
+	return c
+}
+
+// few says what a baseline of fewer runs than recommended cannot show.
+func few(runs int) []string {
+	switch {
+	case runs == 0:
+		return []string{"the baseline has no run: there is nothing to compare with"}
+	case runs == 1:
+		return []string{"the baseline has 1 run: how much runs differ by themselves is not known, so no change can be called; add 4 more"}
+	case runs < Recommended:
+		return []string{fmt.Sprintf("the baseline has %d runs of the %d recommended: only large changes can be called; add %d more", runs, Recommended, Recommended-runs)}
+	}
+	return nil
+}
+
+// set is one metric in all runs that have it.
+type set struct {
+	runs []Metric
+	next Metric
+}
+
+type key struct {
+	kind  Kind
+	scope string
+	name  string
+}
+
+func keyOf(m Metric) key {
+	k := key{m.Kind, m.Scope, m.Name}
+	if m.Kind == KindStatement {
+		k.scope = canonical(m.Scope)
+	}
+	return k
+}
+
+// collect puts the metrics of all runs together, in the order of the new run, and says what
+// cannot be compared.
+func collect(baseline []Run, next Run) (sets []set, lost []string) {
+	var order []key
+	example := map[key]Metric{}
+	index := func(r Run) map[key]Metric {
+		by := map[key]Metric{}
+		for _, m := range r.Metrics {
+			k := keyOf(m)
+			if _, known := example[k]; !known {
+				example[k] = m
+				order = append(order, k)
+			}
+			by[k] = m
+		}
+		return by
+	}
+	now := index(next)
+	past := make([]map[key]Metric, len(baseline))
+	for i, r := range baseline {
+		past[i] = index(r)
+	}
+	for _, k := range order {
+		var s set
+		for i, r := range baseline {
+			if m, ok := in(r, past[i], k, example[k]); ok {
+				s.runs = append(s.runs, m)
+			}
+		}
+		var ok bool
+		s.next, ok = in(next, now, k, example[k])
+		switch {
+		case ok && len(s.runs) > 0:
+			sets = append(sets, s)
+		case k.name == meanTime: // of a statement that is new or gone, which its calls say
+		case !ok:
+			lost = append(lost, fmt.Sprintf("not compared: the run has no %s, which the baseline has", label(k.kind, k.scope, k.name)))
+		default:
+			lost = append(lost, fmt.Sprintf("not compared: the baseline has no %s, which the run has", label(k.kind, k.scope, k.name)))
+		}
+	}
+	return sets, lost
+}
+
+// in finds a metric in a run. A statement that is missing where all were watched was called 0
+// times.
+func in(r Run, by map[key]Metric, k key, example Metric) (Metric, bool) {
+	m, ok := by[k]
+	if ok || k.kind != KindStatement || k.name != callsPerArrival || !slices.Contains(r.Watched, watchedStatements) {
+		return m, ok
+	}
+	example.Value = 0
+	if all, ok := by[key{KindDatabase, ScopeDatabase, callsPerArrival}]; ok {
+		example.N = all.N
+	}
+	return example, true
+}
+
+// deciding returns which metrics count for the verdict: each thing once, since every further
+// test makes all of them weaker. Response times do by scenario, failures and throughput over all
+// arrivals, where most of them are seen; a single step is its scenario, and how long a statement
+// takes is in the database's time an arrival. The others are shown.
+func deciding(l Load) func(Metric) bool {
+	steps := map[string]int{}
+	for _, x := range l.Lanes {
+		for _, s := range x.Steps {
+			steps[x.Scenario+"/"+s] = len(x.Steps)
+		}
+	}
+	return func(m Metric) bool {
+		switch m.Kind {
+		case KindAll:
+			return m.Unit != UnitSeconds
+		case KindScenario:
+			return m.Unit == UnitSeconds
+		case KindStep:
+			return steps[m.Scope] > 1 && m.Unit == UnitSeconds
+		case KindStatement:
+			return m.Name != meanTime
+		}
+		return true
+	}
+}
+
+// The error that is allowed in all, 1 - Confidence, is shared between what users feel and what
+// is seen inside: counts of calls hardly vary, need little of it, and there may be many.
+const (
+	outsideShare = 0.8
+	insidePart   = 1 - outsideShare
+)
+
+func inside(k Kind) bool { return k == KindDatabase || k == KindStatement || k == KindCache }
+
+// conclude corrects for the number of metrics and draws the verdicts.
+func (c *Comparison) conclude() {
+	for _, side := range []struct {
+		inside bool
+		part   float64
+	}{{false, outsideShare}, {true, insidePart}} {
+		var family []*Change
+		for i := range c.Changes {
+			if x := &c.Changes[i]; x.Decides && inside(x.Metric.Kind) == side.inside {
+				family = append(family, x)
+			}
+		}
+		c.Family += len(family)
+		worse := holm(family, func(x *Change) float64 { return x.P })
+		better := holm(family, func(x *Change) float64 { return x.better })
+		for i, x := range family {
+			x.Adjusted = min(1, worse[i]/side.part)
+			x.better = min(1, better[i]/side.part)
+		}
+	}
+	for i := range c.Changes {
+		x := &c.Changes[i]
+		x.judge()
+		if x.Decides && x.Verdict == Regressed {
+			c.Regressed = true
+		}
+	}
+	slices.SortStableFunc(c.Changes, func(a, b Change) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.weight(), a.weight()))
+	})
+	c.reason()
+}
+
+// holm corrects p values for their number (Holm, Scandinavian Journal of Statistics 6 (1979) 65):
+// the smallest times n, the next times n-1, and none below the one before. Those that are not
+// known stay so and count.
+func holm(family []*Change, p func(*Change) float64) []float64 {
+	order := make([]int, len(family))
+	for i := range order {
+		order[i] = i
+	}
+	of := func(i int) float64 {
+		if v := p(family[i]); !math.IsNaN(v) {
+			return v
+		}
+		return 1
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(of(a), of(b)) })
+	out, least := make([]float64, len(family)), 0.0
+	for rank, i := range order {
+		least = max(least, min(1, of(i)*float64(len(family)-rank)))
+		out[i] = least
+	}
+	return out
+}
+
+// judge draws the verdict on one metric. One that does not decide is judged alone, without a
+// correction: it is only shown.
+func (x *Change) judge() {
+	alpha := 1 - Confidence
+	worse, better := x.P, x.better
+	if x.Decides {
+		worse, better = x.Adjusted, x.better
+	}
+	gain := -x.Margin
+	if !x.Absolute {
+		gain = 1/(1+x.Margin) - 1
+	}
+	switch {
+	case math.IsNaN(x.P):
+		x.Verdict = Inconclusive
+	case x.Low > 0 && x.Change >= x.Margin && worse < alpha:
+		x.Verdict = Regressed
+	case x.High < 0 && x.Change <= gain && better < alpha:
+		x.Verdict = Improved
+	case x.High < x.Margin:
+		x.Verdict = Same
+	default:
+		x.Verdict = Inconclusive
+	}
+	x.Reason = x.sentence()
+}
+
+// rank orders changes for people: what decides and is worst first.
+func rank(x Change) int {
+	switch {
+	case x.Decides && x.Verdict == Regressed:
+		return 0
+	case x.Decides && x.Verdict == Inconclusive:
+		return 1
+	case x.Decides && x.Verdict == Improved:
+		return 2
+	case x.Decides:
+		return 3
+	case x.Verdict == Regressed:
+		return 4
+	}
+	return 5
+}
+
+// weight is a change in units of its margin.
+func (x Change) weight() float64 {
+	w := x.Change / max(x.Margin, 1e-9)
+	if x.Verdict == Improved {
+		return -w
+	}
+	return w
+}
