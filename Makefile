@@ -7,7 +7,7 @@ WITHOUT ?= none# a major version that the matrix leaves out
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test test-postgres-matrix test-matrix check fuzz bench golden
+.PHONY: help deps build demo test test-postgres-matrix test-matrix check fuzz bench calibrate golden
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r t d; do printf '  %-20s %s\n' "$$t" "$$d"; done
@@ -62,6 +62,9 @@ fuzz: ## every fuzz target for FUZZTIME (default 20s)
 
 bench: ## the drive's CPU per request beside the plain Vegeta library's, in pairs
 	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 900s ./attack ./analysis/...
+
+calibrate: ## how often a verdict is wrong, by simulation: the whole table (some minutes)
+	$(GO) test -count=1 -timeout 1800s -v -run '^(TestCalibration|TestALongerRunLeavesLessUnproven|TestAGateEndsSoonWhereTheAnswerIsPlain)$$' ./analysis -calibrate
 
 golden: ## rewrite the golden files of the tests
 	$(GO) test ./reports ./cmd/arqload ./scenarios -update

@@ -35,9 +35,12 @@ type Result struct {
 	BadLow    float64 // bounds on the bad share
 	BadHigh   float64
 	Phi       float64 // dispersion by which counts were divided; 1: none
-	// Cluster is the scope of a proof that saw nothing bad: it holds if failures come in
+	// Cluster is the scope of a proof about a share, met or missed: it holds if bad ones come in
 	// clusters of at most so many. 0: the proof does not depend on it.
-	Cluster        uint64
+	Cluster uint64
+	// Episode is the other scope of a proof about a share or a mean: it holds if no episode
+	// (a stretch of another level, a slow wave) is longer. 0: the proof does not depend on it.
+	Episode        time.Duration
 	MissingSeconds float64 // how much longer the run would have to be; 0: not known
 	MissingSamples uint64  // likewise, how many more of Samples; 0: not known
 	// ProvableShare is the largest true share of bad ones with which as many samples prove
@@ -65,6 +68,7 @@ func (s *Summary) JudgeObjective(o scenarios.Objective) Result {
 	default:
 		r.Outcome, r.Reason = NoData, fmt.Sprintf("this version does not know the metric %q", o.Metric)
 	}
+	s.notYet(&r)
 	return r
 }
 
@@ -157,27 +161,42 @@ func (s *Summary) judgeProportion(r *Result) {
 		return
 	}
 	b := s.bad(o, p, isStep)
-	phi, batches, known := s.dispersion(o, p)
+	at := looksOf(s.Header)
 	limit := LimitShare(o)
-	r.Samples, r.Bad, r.Phi = b.all, b.high, phi
+	d, batches, known := s.divisors(s.shares(o, p), limit)
+	r.Samples, r.Bad, r.Phi = b.all, b.high, d.missed
 	n := float64(b.all)
-	r.BadShare = float64(b.high) / n
-	r.BadLow, _ = Bounds(float64(b.low)/phi, (n-float64(b.own))/phi, Confidence)
-	_, r.BadHigh = Bounds(float64(b.high)/phi, n/phi, Confidence)
-	r.reach(n, phi, limit)
+	low, lowOf, high := float64(b.low), n-float64(b.own), float64(b.high)
+	r.BadShare = high / n
+	r.BadLow, _ = at.share(low/d.missed, lowOf/d.missed)
+	_, r.BadHigh = at.share(high/d.met, n/d.met)
+	phi := d.met
+	if math.IsInf(phi, 1) { // too early to tell
+		phi = max(d.missed, gateCluster)
+	}
+	r.reach(at, n, phi, limit)
 	inside, outside := r.BadHigh < limit, r.BadLow >= limit
 	if o.Op == scenarios.LessEqual || o.Op == scenarios.GreaterEqual {
 		inside, outside = r.BadHigh <= limit, r.BadLow > limit
 	}
-	s.ownUnit(r, p, isStep, b, phi, inside, outside)
+	s.ownUnit(r, p, isStep, b, d, at, inside, outside)
 	scope := ""
 	switch {
-	case b.high == 0 && inside:
-		r.Cluster = uint64(max(1, math.Floor(n*limit/3)))
-		scope = fmt.Sprintf("; holds if failures come in clusters of at most %d", r.Cluster)
-	case b.high == 0:
-	case !known && b.high < b.all:
-		scope = fmt.Sprintf("; independence assumed: %d batches of whole judged seconds do not show the dispersion", batches)
+	case inside:
+		r.Phi = d.met
+		r.Cluster = max(1, largestCluster(func(phi float64) bool { return at.below(high/phi, n/phi, limit) }, n))
+	case outside:
+		r.Cluster = max(1, largestCluster(func(phi float64) bool { return at.above(low/phi, lowOf/phi, limit) }, n))
+	}
+	if inside || outside {
+		r.Episode = s.episode()
+		scope = fmt.Sprintf("; holds if failures come in clusters of at most %d and in episodes of at most %s", r.Cluster, duration(r.Episode))
+	}
+	switch {
+	case s.Header.Gate && batches < minBatches && !outside:
+		scope += fmt.Sprintf("; before %d whole judged seconds a gate proves nothing good", minBatches)
+	case !s.Header.Gate && !known && 0 < b.high && b.high < b.all:
+		scope += fmt.Sprintf("; independence assumed: %d batches of whole judged seconds do not show the dispersion", batches)
 	}
 	if straddling := b.high - b.low - b.own; !b.exact && straddling > 0 {
 		scope += fmt.Sprintf("; no exact counter of this limit was kept: %d arrivals of its histogram bucket count against either verdict", straddling)
@@ -199,7 +218,7 @@ func (s *Summary) judgeProportion(r *Result) {
 	default:
 		r.Outcome = Unproven
 		r.Reason = fmt.Sprintf("%s: the share lies between %s and %s, allowed are %s%s", what, percent(r.BadLow), percent(r.BadHigh), percent(limit), scope)
-		s.missing(r, countedUnit(isStep), float64(b.low), float64(b.high), n, phi, limit)
+		s.missing(r, countedUnit(isStep), low, high, n, phi, limit)
 	}
 }
 
@@ -226,9 +245,17 @@ func badWords(o scenarios.Objective, isStep bool) string {
 	return unit + " " + verb + " or failed"
 }
 
-// dispersion estimates phi for an objective over the judged seconds: by its exact counter
-// where one was kept, else by the seconds' histograms.
+// episode is the longest episode for which the proofs of this run hold.
+func (s *Summary) episode() time.Duration { return s.Judged / episodes }
+
+// dispersion estimates phi for an objective over the judged seconds.
 func (s *Summary) dispersion(o scenarios.Objective, p *Population) (phi float64, batches int, known bool) {
+	return dispersion(s.shares(o, p))
+}
+
+// shares are the bad ones of each whole judged second: by the objective's exact counter
+// where one was kept, else by the seconds' histograms.
+func (s *Summary) shares(o scenarios.Objective, p *Population) []share {
 	key, counted := s.counter(o)
 	bad := func(sec *second) uint64 {
 		t := &sec.tally
@@ -256,13 +283,13 @@ func (s *Summary) dispersion(o scenarios.Objective, p *Population) (phi float64,
 		}
 		shares = append(shares, share{bad: float64(bad(sec)), all: float64(sec.tally.OK + sec.tally.Failed - sec.tally.Errors[observation.Canceled])})
 	}
-	return dispersion(shares)
+	return shares
 }
 
 // ownUnit gives the observed value and its bounds in the metric's own unit. The bounds of
 // a quantile are ends of histogram buckets; where the exact counter of the limit has
 // decided (inside or outside), they are not let on its other side by a bucket's width.
-func (s *Summary) ownUnit(r *Result, p *Population, isStep bool, b badCount, phi float64, inside, outside bool) {
+func (s *Summary) ownUnit(r *Result, p *Population, isStep bool, b badCount, d divisors, at looks, inside, outside bool) {
 	o := r.Objective
 	switch o.Metric {
 	case scenarios.MetricErrorRate:
@@ -281,7 +308,7 @@ func (s *Summary) ownUnit(r *Result, p *Population, isStep bool, b badCount, phi
 	if _, v, ok := h.AtRank(hist.Rank(o.Quantile, n)); ok {
 		r.Observed = ptr(v.Seconds())
 	}
-	low, high := quantileRanks(o.Quantile, n, phi)
+	low, high := quantileRanks(o.Quantile, n, d, at)
 	if v, _, ok := h.AtRank(low); ok {
 		r.Low = ptr(v.Seconds())
 		if outside && b.exact {
@@ -312,14 +339,15 @@ func (s *Summary) judgeThroughput(r *Result) {
 	}
 	r.Samples = uint64(len(rates))
 	r.Observed = ptr(float64(p.CompletedOK) / s.Judged.Seconds())
-	mean, low, high, ok := meanInterval(rates)
+	at := looksOf(s.Header)
+	mean, low, high, ok := meanInterval(rates, at)
 	if !ok {
 		r.Outcome = Unproven
-		r.more(float64(2-len(rates)), float64(2-len(rates)))
-		r.Reason = fmt.Sprintf("%.0f/s over %s: at least two whole judged seconds are needed", *r.Observed, duration(s.Judged))
+		r.more(float64(at.least()-len(rates)), float64(at.least()-len(rates)))
+		r.Reason = fmt.Sprintf("%.0f/s over %s: %s", *r.Observed, duration(s.Judged), noBounds(rates, at, "whole judged seconds"))
 		return
 	}
-	r.Low, r.High = ptr(max(0, low)), ptr(high)
+	r.Low, r.High, r.Episode = ptr(max(0, low)), ptr(high), s.episode()
 	r.above(fmt.Sprintf("%s/s on the average of %s", number(*r.Observed), plural(r.Samples, "second")), number)
 	if r.Outcome == Unproven {
 		r.Reason += "; to show a rate, plan more than it"
@@ -335,17 +363,26 @@ func (r *Result) above(what string, format func(float64) string) {
 	if r.Objective.Op == scenarios.GreaterEqual {
 		inside, outside = *r.Low >= limit, *r.High < limit
 	}
+	holds := fmt.Sprintf("; holds if no episode is longer than %s", duration(r.Episode))
 	switch {
 	case inside:
 		r.Outcome = Met
-		r.Reason = fmt.Sprintf("%s; with %g%% confidence at least %s", what, Confidence*100, format(*r.Low))
+		r.Reason = fmt.Sprintf("%s; with %g%% confidence at least %s%s", what, Confidence*100, format(*r.Low), holds)
 	case outside:
 		r.Outcome = Missed
-		r.Reason = fmt.Sprintf("%s; with %g%% confidence at most %s, demanded is %s", what, Confidence*100, format(*r.High), format(limit))
+		r.Reason = fmt.Sprintf("%s; with %g%% confidence at most %s, demanded is %s%s", what, Confidence*100, format(*r.High), format(limit), holds)
 	default:
-		r.Outcome = Unproven
+		r.Outcome, r.Episode = Unproven, 0
 		r.Reason = fmt.Sprintf("%s: between %s and %s, demanded is %s", what, format(*r.Low), format(*r.High), format(limit))
 	}
+}
+
+// noBounds says why a mean has none.
+func noBounds(values []float64, at looks, what string) string {
+	if n := at.least(); len(values) < n {
+		return fmt.Sprintf("at least %d %s are needed for bounds, there are %d", n, what, len(values))
+	}
+	return fmt.Sprintf("the %s change so slowly that %d of them do not bound the average", what, len(values))
 }
 
 func (s *Summary) judgeCache(r *Result) {
@@ -369,14 +406,15 @@ func (s *Summary) judgeCache(r *Result) {
 	r.Observed = ptr(float64(c.Hits) / float64(c.Hits+c.Misses))
 	r.BadShare = 1 - *r.Observed
 	r.Bad = uint64(c.Misses)
-	ratio, low, high, ok := ratioInterval(hits, reads)
+	at := looksOf(s.Header)
+	ratio, low, high, ok := ratioInterval(hits, reads, at)
 	if !ok {
 		r.Outcome = Unproven
-		r.more(float64(2-len(reads)), float64(2-len(reads)))
-		r.Reason = fmt.Sprintf("%s of %d reads: at least two intervals are needed for bounds", percent(*r.Observed), c.Hits+c.Misses)
+		r.more(float64(at.least()-len(reads)), float64(at.least()-len(reads)))
+		r.Reason = fmt.Sprintf("%s of %d reads: %s", percent(*r.Observed), c.Hits+c.Misses, noBounds(reads, at, "intervals"))
 		return
 	}
-	r.Low, r.High = ptr(max(0, low)), ptr(min(1, high))
+	r.Low, r.High, r.Episode = ptr(max(0, low)), ptr(min(1, high)), s.episode()
 	r.BadLow, r.BadHigh = 1-*r.High, 1-*r.Low
 	r.above(fmt.Sprintf("%s of %d reads, over %s", percent(*r.Observed), c.Hits+c.Misses, plural(r.Samples, "interval")), percent)
 	if r.Outcome == Unproven {

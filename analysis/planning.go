@@ -6,7 +6,6 @@ import (
 	"sort"
 	"strconv"
 
-	"gonum.org/v1/gonum/mathext"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -38,16 +37,20 @@ const (
 	doubtMissed = 1.35
 )
 
-// ReachOf returns the reach of n arrivals at dispersion phi, which is 1 before a run: by
-// [reachOf] of n/phi, phi at least doubtMet or doubtMissed. Where no bad one is seen there is no dispersion to estimate:
-// what n good arrivals prove, a true share of which none is seen 9 times in 10, is proved in any case.
-func ReachOf(n, phi, limit float64) Reach {
+// ReachOf returns the reach of n arrivals at dispersion phi, which is 1 before a run, by
+// one look at its end: that of n/phi independent ones ([exactReach]), phi at least doubtMet or
+// doubtMissed. Where no bad one is seen there is no dispersion to estimate: what n good
+// arrivals prove, a true share of which none is seen 9 times in 10, is proved in any case.
+func ReachOf(n, phi, limit float64) Reach { return reachOf(once{}, n, phi, limit) }
+
+func reachOf(at looks, n, phi, limit float64) Reach {
 	if !(n > 0) || !(phi > 0) || !(limit > 0 && limit < 1) {
 		return Reach{Sees: 1}
 	}
-	met, missed := reachOf(n/max(phi, doubtMet), limit), reachOf(n/max(phi, doubtMissed), limit)
-	r := Reach{Proves: met.Proves, Disproves: missed.Disproves, Sees: reachOf(n/phi, limit).Sees}
-	if m := n / phi; m >= float64(Provable(limit)) {
+	met, missed := exactReach(at, n/max(phi, doubtMet), limit), exactReach(at, n/max(phi, doubtMissed), limit)
+	m := n / phi
+	r := Reach{Proves: met.Proves, Disproves: missed.Disproves, Sees: exactReach(at, m, limit).Sees}
+	if at.below(0, m, limit) {
 		if none := -math.Expm1(math.Log(Power) / m); r.Proves == nil || *r.Proves < none {
 			r.Proves = &none
 		}
@@ -55,29 +58,25 @@ func ReachOf(n, phi, limit float64) Reach {
 	return r
 }
 
-// reachOf returns that of m independent arrivals. With c the most bad ones whose upper
-// bound is below the limit, and d the fewest whose lower bound is not,
+// exactReach returns that of m independent arrivals whose dispersion is known. With c the
+// most bad ones whose upper bound is below the limit, and d the fewest whose lower bound is not,
 //
 //	P(X <= c | m, proves)    = Power    proves    = BetaInv(1-Power; c+1, m-c)
 //	P(X >= d | m, disproves) = Power    disproves = BetaInv(Power;   d,   m-d+1)
 //	P(X >= 1 | m, sees)      = Confidence
 //
-// X binomial. The bounds are those of [Bounds]; the tails are in the Beta form of Johnson,
+// X binomial. The bounds are those of the judge; the tails are in the Beta form of Johnson,
 // Kemp & Kotz, Univariate Discrete Distributions, 3.4.
-func reachOf(m, limit float64) Reach {
+func exactReach(at looks, m, limit float64) Reach {
 	if !(m > 0) {
 		return Reach{Sees: 1}
 	}
 	r := Reach{Sees: -math.Expm1(math.Log(1-Confidence) / m)}
-	// A bound lies on one side of the limit where the Beta that it is a quantile of has its
-	// share of probability there, which costs a hundredth of the bound itself. Both bounds
-	// grow with the number of bad ones.
-	inside := func(k float64) bool { return k < m && mathext.RegIncBeta(k+1, m-k, limit) > Confidence }
-	outside := func(k float64) bool { return k > 0 && mathext.RegIncBeta(k, m-k+1, limit) <= 1-Confidence }
-	if c := float64(sort.Search(int(m)+1, func(k int) bool { return !inside(float64(k)) }) - 1); c >= 0 {
+	// Both bounds grow with the number of bad ones.
+	if c := float64(sort.Search(int(m)+1, func(k int) bool { return !at.below(float64(k), m, limit) }) - 1); c >= 0 {
 		r.Proves = ptr(distuv.Beta{Alpha: c + 1, Beta: m - c}.Quantile(1 - Power))
 	}
-	if d := float64(sort.Search(int(m)+1, func(k int) bool { return outside(float64(k)) })); d <= m {
+	if d := float64(sort.Search(int(m)+1, func(k int) bool { return at.above(float64(k), m, limit) })); d <= m {
 		r.Disproves = ptr(distuv.Beta{Alpha: d, Beta: m - d + 1}.Quantile(Power))
 	}
 	return r
@@ -114,7 +113,7 @@ func Provable(limit float64) uint64 {
 // needed returns how many arrivals would prove that the share of bad ones is below the
 // limit if it stays as observed, at the given dispersion; ok is false where no number
 // would, because the observed share is not below the limit.
-func needed(k, n, phi, limit float64) (arrivals float64, ok bool) {
+func needed(at looks, k, n, phi, limit float64) (arrivals float64, ok bool) {
 	p := 0.0
 	if n > 0 {
 		p = k / n
@@ -122,23 +121,17 @@ func needed(k, n, phi, limit float64) (arrivals float64, ok bool) {
 	if p >= limit {
 		return 0, false
 	}
-	return least(n, func(n float64) bool {
-		_, upper := Bounds(p*n/phi, n/phi, Confidence)
-		return upper < limit
-	})
+	return least(n, func(n float64) bool { return at.below(p*n/phi, n/phi, limit) })
 }
 
 // damning returns how many arrivals would prove that the share of bad ones is over the
 // limit if it stays as observed; ok is false where it is not over it.
-func damning(k, n, phi, limit float64) (arrivals float64, ok bool) {
+func damning(at looks, k, n, phi, limit float64) (arrivals float64, ok bool) {
 	if !(n > 0) || k/n <= limit {
 		return 0, false
 	}
 	p := k / n
-	return least(n, func(n float64) bool {
-		lower, _ := Bounds(p*n/phi, n/phi, Confidence)
-		return lower >= limit
-	})
+	return least(n, func(n float64) bool { return at.above(p*n/phi, n/phi, limit) })
 }
 
 // least returns the smallest number that is enough, looked for from a guess on; ok is
@@ -162,8 +155,8 @@ func least(guess float64, enough func(n float64) bool) (n float64, ok bool) {
 }
 
 // reach notes what n arrivals can see, for the report.
-func (r *Result) reach(n, phi, limit float64) Reach {
-	x := ReachOf(n, phi, limit)
+func (r *Result) reach(at looks, n, phi, limit float64) Reach {
+	x := reachOf(at, n, phi, limit)
 	r.ProvableShare, r.DisprovableShare = x.Proves, x.Disproves
 	return x
 }
@@ -171,11 +164,12 @@ func (r *Result) reach(n, phi, limit float64) Reach {
 // missing says how much more would decide an unproven share of which at least low and at
 // most high of n were bad, and what n can see at all. unit is what is counted.
 func (s *Summary) missing(r *Result, unit string, low, high, n, phi, limit float64) {
-	want, ok := needed(high, n, phi, limit)
+	at := looksOf(s.Header)
+	want, ok := needed(at, high, n, phi, limit)
 	would := "would prove it if the share stays"
 	if !ok {
 		r.Reason += "; a longer run would not prove it unless fewer are bad"
-		want, ok = damning(low, n, phi, limit)
+		want, ok = damning(at, low, n, phi, limit)
 		would = "would disprove it if the share stays"
 	}
 	if ok && s.Judged > 0 && n > 0 {
@@ -186,7 +180,7 @@ func (s *Summary) missing(r *Result, unit string, low, high, n, phi, limit float
 	if phi > 1 {
 		size += fmt.Sprintf(" that share their fate as these did (phi %.2g)", phi)
 	}
-	r.Reason += fmt.Sprintf("; a run of %s %s", size, r.reach(n, phi, limit).Words("are bad"))
+	r.Reason += fmt.Sprintf("; a run of %s %s", size, r.reach(at, n, phi, limit).Words("are bad"))
 }
 
 // more sets what is missing, rounded up.

@@ -20,7 +20,7 @@ func TestReachOfOneMinuteAtAThousandPerSecond(t *testing.T) {
 	// counts of TestErrorRateDecisionsAtKnownCounts). A Poisson count is at most 20 with 90%
 	// at the mean chi2(42; 10%)/2 = 30.765/2 = 15.38, and at least 40 with 90% at
 	// chi2(80; 90%)/2 = 96.578/2 = 48.29: 0.02564% and 0.08048%.
-	r := reachOf(60_000, 0.0005)
+	r := exactReach(once{}, 60_000, 0.0005)
 	if r.Proves == nil || math.Abs(*r.Proves-0.0002564) > 1e-7 {
 		t.Errorf("proves up to %v, want 0.02564%%", r.Words("fail"))
 	}
@@ -46,10 +46,10 @@ func TestReachAtTheFewestArrivals(t *testing.T) {
 		t.Errorf("5990 arrivals prove up to %v, want %v", r.Proves, want)
 	}
 	// Four of four over the median: 0.05^(1/4) = 0.473 is not over 0.5, of five 0.549 is.
-	if r := reachOf(4, 0.5); r.Disproves != nil {
+	if r := exactReach(once{}, 4, 0.5); r.Disproves != nil {
 		t.Errorf("4 arrivals are said to disprove p50, from %v on", *r.Disproves)
 	}
-	if r := reachOf(5, 0.5); r.Disproves == nil {
+	if r := exactReach(once{}, 5, 0.5); r.Disproves == nil {
 		t.Error("5 bad arrivals disprove p50")
 	}
 	for _, r := range []Reach{ReachOf(0, 1, 0.01), ReachOf(100, 1, 0), ReachOf(100, 1, 1)} {
@@ -65,7 +65,7 @@ func TestReachIsWhatTheBoundsDo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := float64(rapid.IntRange(5, 20_000).Draw(t, "n"))
 		limit := rapid.SampledFrom([]float64{0.5, 0.05, 0.01, 0.001}).Draw(t, "limit")
-		r := reachOf(n, limit)
+		r := exactReach(once{}, n, limit)
 		chance := func(p float64, decides func(k float64) bool) (sum float64) {
 			x := distuv.Binomial{N: n, P: p}
 			for k := 0.0; k <= n && k < 3*n*p+60; k++ {
@@ -96,7 +96,7 @@ func TestReachIsWhatTheBoundsDo(t *testing.T) {
 
 func TestClustersShortenTheReach(t *testing.T) {
 	// Ten times the arrivals in clusters of ten see as much as single ones.
-	if a, b := ReachOf(60_000, 10, 0.0005), reachOf(6_000, 0.0005); math.Abs(*a.Proves-*b.Proves) > 1e-12 || math.Abs(*a.Disproves-*b.Disproves) > 1e-12 {
+	if a, b := ReachOf(60_000, 10, 0.0005), exactReach(once{}, 6_000, 0.0005); math.Abs(*a.Proves-*b.Proves) > 1e-12 || math.Abs(*a.Disproves-*b.Disproves) > 1e-12 {
 		t.Errorf("60000 at phi 10: %v, %v; 6000: %v, %v", *a.Proves, *a.Disproves, *b.Proves, *b.Disproves)
 	}
 	if r := ReachOf(60_000, math.Inf(1), 0.0005); r.Proves != nil || r.Disproves != nil {
@@ -254,13 +254,13 @@ func meanAndDeviation(v []float64) (mean, sd float64) {
 
 func TestAShareAtItsLimitIsNeverDecided(t *testing.T) {
 	// 5 of 10 000 are 0.05% exactly: no number proves or disproves that it is under it.
-	if n, ok := needed(5, 10_000, 1, 0.0005); ok {
+	if n, ok := needed(once{}, 5, 10_000, 1, 0.0005); ok {
 		t.Errorf("%v arrivals are said to prove it", n)
 	}
-	if n, ok := damning(5, 10_000, 1, 0.0005); ok {
+	if n, ok := damning(once{}, 5, 10_000, 1, 0.0005); ok {
 		t.Errorf("%v arrivals are said to disprove it", n)
 	}
-	if _, ok := damning(0, 0, 1, 0.0005); ok {
+	if _, ok := damning(once{}, 0, 0, 1, 0.0005); ok {
 		t.Error("nothing is said to be disproved by more of it")
 	}
 }

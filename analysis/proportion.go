@@ -1,7 +1,6 @@
 package analysis
 
 import (
-	"math"
 	"sort"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -10,11 +9,8 @@ import (
 // Confidence is that of every one-sided bound in a verdict.
 const Confidence = 0.95
 
-// Batching of seconds for the estimate of dispersion.
-const (
-	maxBatches = 30
-	minBatches = 10
-)
+// normal is the quantile of the standard normal distribution at Confidence.
+const normal = 1.6448536269514722
 
 // Bounds returns the one-sided Clopper-Pearson bounds, each at the given confidence, on
 // the share of bad ones where k of n were bad. k and n may be any reals with 0 <= k <= n:
@@ -44,124 +40,43 @@ func Bounds(k, n, confidence float64) (lower, upper float64) {
 // share is how many of how many were bad in one stretch of time.
 type share struct{ bad, all float64 }
 
-// dispersion returns phi, by which k and n are divided because arrivals of one second
-// share their fate: Pearson's chi-square over its degrees of freedom, over
-// min(30, whole seconds) batches of consecutive seconds,
+// dispersion returns phi, by which k and n are divided because arrivals that are near in
+// time share their fate:
 //
-//	phi = max(1, 1/(B-1) * sum_b (k_b - n_b p)^2 / (n_b p (1-p))),  p = sum k_b / sum n_b
+//	phi = 1 + max(0, X - 1) c (t/z)^2,  X = 1/(B-1) * sum_b (k_b - n_b p)^2 / (n_b p (1-p))
 //
-// which for equal batches is Var(batch shares) * batch size / (p(1-p)). known is false
-// where it cannot be estimated: under 10 batches, or nothing (or everything) bad.
-// Source: McCullagh & Nelder, Generalized Linear Models, 4.5.2; batch means as in Law,
+// X is Pearson's chi-square over its degrees of freedom, over B batches of consecutive whole
+// seconds, p = sum k_b / sum n_b. c is by how much neighbouring batches that resemble each
+// other let it grow, and t/z how much wider an interval is whose variance is only estimated:
+// Student's quantile with the batches' degrees of freedom by the normal one; see [longRun].
+// Both multiply only what is over the 1 that independent arrivals have, which needs no
+// estimate. known is false where there is none: under 10 seconds, or nothing (or
+// everything) bad.
+// Sources: McCullagh & Nelder, Generalized Linear Models, 4.5.2; batch means as in Law,
 // Simulation Modeling and Analysis, ch. 9.
 func dispersion(seconds []share) (phi float64, batches int, known bool) {
-	batches = min(maxBatches, len(seconds))
-	if batches < minBatches {
-		return 1, batches, false
-	}
 	var total share
-	sums := make([]share, batches)
-	for i, s := range seconds {
-		b := &sums[i*batches/len(seconds)]
-		b.bad += s.bad
-		b.all += s.all
+	used := make([]share, 0, len(seconds))
+	for _, s := range seconds {
+		if s.all > 0 {
+			used = append(used, s)
+		}
 		total.bad += s.bad
 		total.all += s.all
 	}
-	if total.bad == 0 || total.bad == total.all {
+	batches = min(maxBatches, len(used))
+	if batches < minBatches || total.bad == 0 || total.bad == total.all {
 		return 1, batches, false
 	}
 	p := total.bad / total.all
-	var chi float64
-	used := 0
-	for _, b := range sums {
-		if b.all == 0 {
-			continue
-		}
-		used++
-		d := b.bad - b.all*p
-		chi += d * d / (b.all * p * (1 - p))
+	deviations, weights := make([]float64, len(used)), make([]float64, len(used))
+	for i, s := range used {
+		deviations[i] = s.bad - s.all*p
+		weights[i] = s.all * p * (1 - p)
 	}
-	if used < minBatches {
-		return 1, used, false
-	}
-	return math.Max(1, chi/float64(used-1)), used, true
-}
-
-// meanInterval returns the mean of consecutive values and its one-sided t bounds, each at
-// Confidence: mean -+ t(n-1) s/sqrt(n/c), c as correlation has it. ok is false under two
-// values.
-func meanInterval(values []float64) (mean, low, high float64, ok bool) {
-	n := float64(len(values))
-	if n < 2 {
-		return 0, 0, 0, false
-	}
-	for _, v := range values {
-		mean += v / n
-	}
-	var ss float64
-	for _, v := range values {
-		ss += (v - mean) * (v - mean)
-	}
-	deviations := make([]float64, len(values))
-	for i, v := range values {
-		deviations[i] = v - mean
-	}
-	half := studentT(n-1) * math.Sqrt(correlation(deviations)*ss/(n-1)/n)
-	return mean, mean - half, mean + half, true
-}
-
-// ratioInterval returns sum(part)/sum(whole) over intervals and its one-sided t bounds,
-// each at Confidence: the ratio estimator, whose variance is
-// sum (part - r*whole)^2 / (n(n-1)) / mean(whole)^2. Unlike the mean of the intervals'
-// own ratios it does not give an interval with ten reads the weight of one with ten
-// thousand. Source: Cochran, Sampling Techniques, 3rd ed., 6.4. ok is false under two
-// intervals or where nothing was counted.
-func ratioInterval(parts, wholes []float64) (ratio, low, high float64, ok bool) {
-	n := float64(len(parts))
-	var part, whole float64
-	for i := range parts {
-		part += parts[i]
-		whole += wholes[i]
-	}
-	if n < 2 || whole == 0 {
-		return 0, 0, 0, false
-	}
-	ratio = part / whole
-	var ss float64
-	deviations := make([]float64, len(parts))
-	for i := range parts {
-		deviations[i] = parts[i] - ratio*wholes[i]
-		ss += deviations[i] * deviations[i]
-	}
-	half := studentT(n-1) * math.Sqrt(correlation(deviations)*ss/(n*(n-1))) / (whole / n)
-	return ratio, ratio - half, ratio + half, true
-}
-
-// correlation returns by how much the variance of a mean of consecutive deviations grows
-// because neighbours resemble each other: (1+r)/(1-r) of a first-order autoregression,
-// with r the lag-1 autocorrelation; 1 where r is not above 0 or cannot be told.
-// Source: Bayley & Hammersley, JRSS Supplement 8 (1946).
-func correlation(deviations []float64) float64 {
-	if len(deviations) < minBatches {
-		return 1
-	}
-	var lag, ss float64
-	for i, d := range deviations {
-		ss += d * d
-		if i > 0 {
-			lag += d * deviations[i-1]
-		}
-	}
-	if ss == 0 || lag <= 0 {
-		return 1
-	}
-	r := min(lag/ss, 0.99)
-	return (1 + r) / (1 - r)
-}
-
-func studentT(degrees float64) float64 {
-	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: degrees}.Quantile(Confidence)
+	x, growth, degrees := longRun(deviations, weights)
+	wider := studentT(degrees) / normal
+	return 1 + max(0, x-1)*growth*wider*wider, batches, true
 }
 
 // quantileRanks returns the ascending 1-based ranks whose values bound the q-quantile of
@@ -169,18 +84,16 @@ func studentT(degrees float64) float64 {
 // be proved below, or above, 1-q. It inverts the test of the verdict, so that value and
 // verdict agree. A rank is 0 where n is too small to have it. The result is the
 // distribution-free order-statistic interval (David & Nagaraja, Order Statistics, 7.1)
-// with counts divided by phi.
-func quantileRanks(q float64, n int64, phi float64) (low, high int64) {
+// with counts divided by phi, which may differ for the two.
+func quantileRanks(q float64, n int64, d divisors, at looks) (low, high int64) {
 	limit, f := 1-q, float64(n)
 	// The most bad ones that still prove the share below the limit.
 	most := sort.Search(int(n)+1, func(k int) bool {
-		_, upper := Bounds(float64(k)/phi, f/phi, Confidence)
-		return upper >= limit
+		return !at.below(float64(k)/d.met, f/d.met, limit)
 	}) - 1
 	// The fewest that prove it above.
 	fewest := sort.Search(int(n)+1, func(k int) bool {
-		lower, _ := Bounds(float64(k)/phi, f/phi, Confidence)
-		return lower >= limit
+		return at.above(float64(k)/d.missed, f/d.missed, limit)
 	})
 	// Where the ranks from n-k+1 on are bad there are k of them.
 	if int64(fewest) <= n {

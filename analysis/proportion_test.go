@@ -64,59 +64,76 @@ func TestBoundsHoldTheirDefinition(t *testing.T) {
 }
 
 func TestDispersionSeesFailuresInBursts(t *testing.T) {
-	even, burst := make([]share, 30), make([]share, 30)
+	even, burst := make([]share, 20), make([]share, 20)
 	for i := range even {
 		even[i] = share{bad: 1, all: 1000}
 		burst[i] = share{all: 1000}
 	}
-	burst[7].bad = 30
-	if phi, b, ok := dispersion(even); phi != 1 || b != 30 || !ok {
+	burst[7].bad = 20
+	if phi, b, ok := dispersion(even); phi != 1 || b != 20 || !ok {
 		t.Errorf("even: phi %v over %d batches, %v", phi, b, ok)
 	}
-	// p = 0.001: 29 batches give (0-1)^2/0.999, one gives (30-1)^2/0.999;
-	// (29 + 841)/0.999/29 = 30.03.
-	if phi, _, ok := dispersion(burst); math.Abs(phi-30.03) > 0.01 || !ok {
-		t.Errorf("burst: phi %v, want 30.03", phi)
+	// p = 0.001: 19 batches give (0-1)^2/0.999, one gives (20-1)^2/0.999; x = 380/0.999/19 = 20.02.
+	// Neighbours: (17 - 2*19)/380 = -0.055, so growth is 1 and t has 19 degrees: 1.7291.
+	// 1 + 19.02 (1.7291/1.6449)^2 = 22.02.
+	if phi, _, ok := dispersion(burst); math.Abs(phi-22.02) > 0.01 || !ok {
+		t.Errorf("burst: phi %v, want 22.02", phi)
 	}
 	if _, _, ok := dispersion(burst[:9]); ok {
 		t.Error("phi was estimated from 9 seconds")
 	}
-	if _, _, ok := dispersion(make([]share, 30)); ok {
+	if _, _, ok := dispersion(make([]share, 20)); ok {
 		t.Error("phi was estimated from no arrivals")
 	}
 }
 
+func TestBadTimesThatLastLetTheDispersionGrow(t *testing.T) {
+	// Ten seconds with ten bad ones each: every other second, and in a row.
+	apart, together := make([]share, 20), make([]share, 20)
+	for i := range apart {
+		apart[i] = share{bad: float64(10 * (i % 2)), all: 1000}
+		together[i] = share{bad: float64(10 * (i / 10)), all: 1000}
+	}
+	// p = 0.005, x = 20 * 5^2/4.975 / 19 = 5.29 in both. Apart: neighbours are opposite, growth is 1, and phi
+	// 1 + 4.29 (1.7291/1.6449)^2 = 5.74. Together: r_1 = 17/20 * 20/19 = 0.89, which less bias is over 0.99.
+	a, _, _ := dispersion(apart)
+	b, _, _ := dispersion(together)
+	if math.Abs(a-5.74) > 0.01 || b < 20*a {
+		t.Errorf("apart: phi %v, want 5.74; in a row: %v, want far more", a, b)
+	}
+}
+
 func TestNeededArrivalsProveTheLimit(t *testing.T) {
-	n, ok := needed(2, 10_000, 1, 0.0005)
+	n, ok := needed(once{}, 2, 10_000, 1, 0.0005)
 	if !ok {
 		t.Fatal("0.02% can prove < 0.05%")
 	}
 	if _, u := Bounds(0.0002*n, n, Confidence); u >= 0.0005 {
 		t.Errorf("%v arrivals at 0.02%% bound the share by %v", n, u)
 	}
-	if _, ok := needed(10, 10_000, 1, 0.0005); ok {
+	if _, ok := needed(once{}, 10, 10_000, 1, 0.0005); ok {
 		t.Error("0.1% can never prove < 0.05%")
 	}
 }
 
 func TestMeanIntervalAgainstATable(t *testing.T) {
 	// 1..5: mean 3, s = sqrt(2.5), t(4, 95%) = 2.1318; half = 2.1318*sqrt(2.5/5) = 1.5074.
-	mean, low, high, ok := meanInterval([]float64{1, 2, 3, 4, 5})
+	mean, low, high, ok := meanInterval([]float64{1, 2, 3, 4, 5}, once{})
 	if !ok || mean != 3 || math.Abs(low-1.4926) > 1e-3 || math.Abs(high-4.5074) > 1e-3 {
 		t.Errorf("got %v in %v..%v", mean, low, high)
 	}
-	if _, _, _, ok := meanInterval([]float64{1}); ok {
+	if _, _, _, ok := meanInterval([]float64{1}, once{}); ok {
 		t.Error("one value has no interval")
 	}
 }
 
 func TestRatioIntervalWeighsByReads(t *testing.T) {
 	// 90 of 100 and 0 of 1: the ratio is 90/101, not the mean of 0.9 and 0.
-	r, _, _, ok := ratioInterval([]float64{90, 0}, []float64{100, 1})
+	r, _, _, ok := ratioInterval([]float64{90, 0}, []float64{100, 1}, once{})
 	if !ok || math.Abs(r-90.0/101) > 1e-12 {
 		t.Errorf("ratio %v, want %v", r, 90.0/101)
 	}
-	if _, _, _, ok := ratioInterval([]float64{0, 0}, []float64{0, 0}); ok {
+	if _, _, _, ok := ratioInterval([]float64{0, 0}, []float64{0, 0}, once{}); ok {
 		t.Error("no reads have no ratio")
 	}
 }

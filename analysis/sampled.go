@@ -36,14 +36,21 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 	what := r.value(m.Value)
 	switch rule {
 	case scenarios.RuleMean:
+		at := looksOf(s.Header)
+		if s.Header.Gate {
+			m.Low, m.High = m.bounds(at)
+		}
 		if m.Low == nil {
-			r.more(float64(2-m.N), float64(2-m.N))
-			r.Outcome, r.Reason = Unproven, fmt.Sprintf("%s over %s: at least two intervals are needed for bounds", what, plural(r.Samples, "interval"))
+			r.more(float64(at.least()-m.N), float64(at.least()-m.N))
+			r.Outcome, r.Reason = Unproven, fmt.Sprintf("%s over %s: %s", what, plural(r.Samples, "interval"), noBounds(make([]float64, m.N), at, "intervals"))
 			return
 		}
 		low, high = *m.Low, *m.High
 		r.Low, r.High = m.Low, m.High
 		what = fmt.Sprintf("%s on the average of %s, with %g%% confidence between %s and %s", what, plural(r.Samples, "interval"), Confidence*100, r.value(low), r.value(high))
+		if s.Header.Gate {
+			what += " at every look"
+		}
 	case scenarios.RuleSum:
 		if what += " counted in the judged time"; m.High != nil && m.Partial == "" {
 			high = *m.High
@@ -68,6 +75,10 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 		r.Outcome = Met
 	default:
 		r.Outcome = Unproven
+	}
+	if rule == scenarios.RuleMean && r.Outcome != Unproven {
+		r.Episode = s.episode()
+		what += fmt.Sprintf(", if no episode is longer than %s", duration(r.Episode))
 	}
 	r.Reason = fmt.Sprintf("%s; demanded is %s %s", what, o.Op, r.value(o.Limit))
 	if r.Outcome == Unproven && rule == scenarios.RuleMean && m.Partial == "" {
@@ -130,22 +141,23 @@ func (s *Summary) judgeProbes(r *Result, m Measure) {
 		}
 		h.Record(p.Value)
 	}
-	phi, _, _ := dispersion(inOrder(seconds))
-	r.Samples, r.Bad, r.Phi = uint64(all), uint64(slow+lost), phi
+	at := looksOf(s.Header)
+	d, _, _ := s.divisors(inOrder(seconds), limit)
+	r.Samples, r.Bad, r.Phi = uint64(all), uint64(slow+lost), d.missed
 	r.BadShare = (slow + lost) / all
-	r.BadLow, _ = Bounds(slow/phi, all/phi, Confidence)
-	_, r.BadHigh = Bounds((slow+lost)/phi, all/phi, Confidence)
+	r.BadLow, _ = at.share(slow/d.missed, all/d.missed)
+	_, r.BadHigh = at.share((slow+lost)/d.met, all/d.met)
 	if _, v, ok := h.AtRank(hist.Rank(q, int64(all))); ok {
 		r.Observed = ptr(v.Seconds())
 	}
-	low, high := quantileRanks(q, int64(all), phi)
+	low, high := quantileRanks(q, int64(all), d, at)
 	if v, _, ok := h.AtRank(low); ok && lost == 0 {
 		r.Low = ptr(v.Seconds())
 	}
 	if _, v, ok := h.AtRank(high); ok {
 		r.High = ptr(v.Seconds())
 	}
-	r.reach(all, phi, limit)
+	r.reach(at, all, d.missed, limit)
 	inside, outside := r.BadHigh < limit, r.BadLow >= limit
 	what := fmt.Sprintf("%.0f of %.0f probes took %s or longer", slow, all-lost, o.LimitDuration())
 	if lost > 0 {
@@ -167,7 +179,7 @@ func (s *Summary) judgeProbes(r *Result, m Measure) {
 	default:
 		r.Outcome = Unproven
 		r.Reason = fmt.Sprintf("%s: the share lies between %s and %s, allowed are %s", what, percent(r.BadLow), percent(r.BadHigh), percent(limit))
-		s.missing(r, "probes", slow, slow+lost, all, phi, limit)
+		s.missing(r, "probes", slow, slow+lost, all, d.missed, limit)
 	}
 }
 

@@ -67,6 +67,9 @@ type Measure struct {
 	// too few intervals. High is of a sum too: what it may be at most.
 	Low, High *float64
 	Probes    []Probe // of RuleP99
+
+	ratios []ratio // of RuleMean: what the bounds are of
+	larger bool    // of RuleMean: larger is better
 }
 
 // Probe is one measured delay.
@@ -192,8 +195,7 @@ func averaged(stretches []stretch, partial string, larger bool, parts, wholes []
 	partial = join(partial, unseen(stretches, parts))
 	worse := func(a, b float64) bool { return (a > b) != larger }
 	var worst *Measure
-	bounded := true
-	var worstLow, worstHigh float64
+	var ratios []ratio
 	for i, s := range parts {
 		whole := map[time.Duration]float64{}
 		for _, p := range wholes[i].judged(stretches) {
@@ -214,14 +216,7 @@ func averaged(stretches []stretch, partial string, larger bool, parts, wholes []
 			part, all = part+a[j], all+b[j]
 		}
 		m.Value = min(1, part/all)
-		_, low, high, ok := ratioInterval(a, b)
-		bounded, low, high = bounded && ok, min(1, max(0, low)), min(1, high)
-		if worst == nil || worse(low, worstLow) {
-			worstLow = low
-		}
-		if worst == nil || worse(high, worstHigh) {
-			worstHigh = high
-		}
+		ratios = append(ratios, ratio{parts: a, wholes: b})
 		if worst == nil || worse(m.Value, worst.Value) {
 			worst = &m
 		}
@@ -229,10 +224,30 @@ func averaged(stretches []stretch, partial string, larger bool, parts, wholes []
 	if worst == nil {
 		return noMeasure("there is no interval of it in the judged time")
 	}
-	if bounded {
-		worst.Low, worst.High = &worstLow, &worstHigh
-	}
+	worst.ratios, worst.larger = ratios, larger
+	worst.Low, worst.High = worst.bounds(once{})
 	return *worst
+}
+
+// ratio is one series of a mean: what is divided, interval by interval.
+type ratio struct{ parts, wholes []float64 }
+
+// bounds are the worst of each bound of the series of a mean; nil where one has none.
+func (m *Measure) bounds(at looks) (low, high *float64) {
+	worse := func(a float64, b *float64) bool { return b == nil || (a > *b) != m.larger }
+	for _, s := range m.ratios {
+		_, l, h, ok := ratioInterval(s.parts, s.wholes, at)
+		if !ok {
+			return nil, nil
+		}
+		if l = min(1, max(0, l)); worse(l, low) {
+			low = &l
+		}
+		if h = min(1, max(0, h)); worse(h, high) {
+			high = &h
+		}
+	}
+	return low, high
 }
 
 // unitOf is that of a metric of the catalogue.

@@ -140,7 +140,8 @@ type Objective struct {
 	Phi            float64  `json:"phi"`
 	Confidence     float64  `json:"confidence"`
 	Samples        uint64   `json:"samples"`
-	Cluster        uint64   `json:"cluster_max"`     // a proof that saw nothing bad holds if failures come in clusters of at most so many; 0: it does not depend on it
+	Cluster        uint64   `json:"cluster_max"`     // a proof about a share holds if bad ones come in clusters of at most so many; 0: it does not depend on it
+	EpisodeS       float64  `json:"episode_max_s"`   // a proof holds if no stretch of another level is longer; 0: it does not depend on it
 	MissingSeconds float64  `json:"missing_s"`       // how much longer the run would have to be; 0: not known
 	MissingSamples uint64   `json:"missing_samples"` // likewise, of samples
 	// The largest true share of bad samples with which as many of them prove the objective 9
@@ -324,8 +325,8 @@ func objective(r analysis.Result) Objective {
 	out := Objective{
 		Text: o.Text, Metric: o.Name, Scope: o.Scope, Comparison: string(o.Op), Limit: o.Limit, Required: o.Required,
 		Observed: r.Observed, Low: r.Low, High: r.High, Bad: r.Bad,
-		Phi: r.Phi, Confidence: analysis.Confidence, Samples: r.Samples, Cluster: r.Cluster, MissingSeconds: r.MissingSeconds, Verdict: r.Outcome, Reason: r.Reason,
-		MissingSamples: r.MissingSamples, Provable: r.ProvableShare, Disprovable: r.DisprovableShare,
+		Phi: r.Phi, Confidence: analysis.Confidence, Samples: r.Samples, Cluster: r.Cluster, EpisodeS: r.Episode.Seconds(), Verdict: r.Outcome, Reason: r.Reason,
+		MissingSeconds: r.MissingSeconds, MissingSamples: r.MissingSamples, Provable: r.ProvableShare, Disprovable: r.DisprovableShare,
 		kind: o.Metric, unit: o.Unit(),
 	}
 	counted, bounded := r.Samples > 0 && r.Outcome != analysis.NoData, true

@@ -76,13 +76,18 @@ func (t *text) objectives() {
 	}
 	tab.render()
 	var clusters []string
+	longest := 0.0
 	for _, o := range t.r.Objectives {
-		if o.Verdict == analysis.Met && o.Cluster > 0 {
+		if o.Cluster > 0 {
 			clusters = append(clusters, fmt.Sprintf("%s: %d", o.Text, o.Cluster))
 		}
+		longest = max(longest, o.EpisodeS)
 	}
 	if len(clusters) > 0 {
-		t.paragraph("  ", "Scope: where nothing bad was seen, the proof holds if bad arrivals come in clusters of at most so many: "+strings.Join(clusters, ", ")+".")
+		t.paragraph("  ", "Scope: met and missed hold if bad arrivals come in clusters of at most so many, whatever was seen: "+strings.Join(clusters, ", ")+".")
+	}
+	if longest > 0 {
+		t.paragraph("  ", fmt.Sprintf("Scope: and if no episode, a stretch of better or worse times, is longer than %s. Longer ones need a longer run.", secs(longest)))
 	}
 }
 
