@@ -14,10 +14,14 @@ import (
 // cover the judged phases only, except Generator.Whole.
 type Summary struct {
 	Header      observation.Header
-	Duration    time.Duration // of the whole run, drain included
-	Judged      time.Duration // length of the judged phases that were reached
-	Interrupted bool          // stopped by a person
-	Partial     bool          // the record has no end: the process died
+	Duration    time.Duration    // of the whole run, drain included
+	Judged      time.Duration    // length of the judged phases that were reached
+	Interrupted bool             // stopped by a person
+	StoppedBy   observation.Stop // who ended the run before its plan's end; "": nobody
+	StoppedAt   time.Duration    // since when nothing was started
+	StoppedWhy  string
+	after       []*observation.Second // see collapsed
+	Partial     bool                  // the record has no end: the process died
 	Generator   Generator
 	Total       Population
 	Scenarios   map[string]*ScenarioSummary
@@ -139,10 +143,23 @@ const maxCost = 0.01
 
 // Summarize turns an observation into its summary.
 func Summarize(run *observation.Run) *Summary {
+	s := summarizeLoad(run)
+	s.collect(run)
+	s.Series = slices.Concat(s.Database.Series, s.Cache.Series, s.Hosts.Series, s.Application.Series, loadSeries(run))
+	s.Movement = move(run, s.Series)
+	s.Steadiness = steadiness(run, s.Series)
+	s.Warnings = append(s.Warnings, s.Steadiness.Warnings()...)
+	s.Warnings = append(s.Warnings, s.floorWarnings()...)
+	return s
+}
+
+// summarizeLoad is the part of it that needs no samples: arrivals and the schedule.
+func summarizeLoad(run *observation.Run) *Summary {
 	s := &Summary{Header: run.Header, Scenarios: map[string]*ScenarioSummary{}, Partial: run.Footer == nil,
 		Errors: run.Errors, Slowest: run.Slowest, Warnings: append([]string(nil), run.Warnings...)}
 	if f := run.Footer; f != nil {
 		s.Interrupted, s.Addresses, s.Sessions, s.Renewals = f.Interrupted, f.Addresses, f.Sessions, f.Renewals
+		s.StoppedBy, s.StoppedAt, s.StoppedWhy = f.Early(), f.StoppedAt.Duration(), f.StoppedWhy
 		s.Warnings = append(s.Warnings, footerWarnings(f)...)
 	}
 	for _, l := range run.Header.Lanes {
@@ -158,10 +175,16 @@ func Summarize(run *observation.Run) *Summary {
 	if run.Footer != nil {
 		s.Duration = run.Footer.Ended.Duration()
 	}
+	s.after = afterwards(run)
 	s.phases(run)
 	s.histograms(run)
 	s.check(run)
 	s.Warnings = append(s.Warnings, backlogWarnings(run)...)
+	return s
+}
+
+// collect adds what the collectors saw in the judged time.
+func (s *Summary) collect(run *observation.Run) {
 	s.Database, s.Cache, s.Self = SummarizeDatabase(run), SummarizeCache(run), SummarizeSelf(run)
 	s.Hosts, s.Application = SummarizeHosts(run), SummarizeApplication(run)
 	s.Database.perArrival(s.Total.Sent)
@@ -178,15 +201,9 @@ func Summarize(run *observation.Run) *Summary {
 	for _, m := range []map[string]Measure{s.Database.Measures, s.Cache.Measures, s.Hosts.Measures} {
 		maps.Copy(s.Measures, m)
 	}
-	s.Series = slices.Concat(s.Database.Series, s.Cache.Series, s.Hosts.Series, s.Application.Series, loadSeries(run))
-	s.Movement = move(run, s.Series)
-	s.Steadiness = steadiness(run, s.Series)
-	s.Warnings = append(s.Warnings, s.Steadiness.Warnings()...)
-	s.Warnings = append(s.Warnings, s.floorWarnings()...)
 	if !s.Self.Available && s.Judged > 0 {
 		s.Warnings = append(s.Warnings, "the generator's own CPU was not measured, so a slow generator may look like a slow system: "+s.Self.Reason)
 	}
-	return s
 }
 
 func (s *Summary) addSecond(sec *observation.Second) {
@@ -257,8 +274,14 @@ func (s *Summary) phases(run *observation.Run) {
 		for i := range run.Seconds {
 			if sec := &run.Seconds[i]; sec.Start >= ph.Start && sec.Start < ph.End {
 				p.Tally.Add(&sec.Tally)
+				if s.StoppedBy != "" && sec.Start.Duration() >= s.StoppedAt {
+					continue // no load: a rate over it would look like a slow system
+				}
 				completed += sec.CompletedOK
 				length += sec.Length.Duration()
+				if s.StoppedBy != "" {
+					length -= max(0, (sec.Start+sec.Length).Duration()-s.StoppedAt)
+				}
 			}
 		}
 		if length > 0 {
@@ -329,7 +352,7 @@ func (s *Summary) check(run *observation.Run) {
 	if n := uint64(s.Total.Response.Count()); n != s.Total.OK {
 		bad("the histograms hold %d successes, the seconds count %d", n, s.Total.OK)
 	}
-	if f := run.Footer; f != nil && !f.Interrupted {
+	if f := run.Footer; f != nil && f.Early() == "" {
 		var planned uint64
 		for _, l := range run.Header.Lanes {
 			planned += l.PlannedRun

@@ -71,7 +71,7 @@ func (s *Summary) Invalid(objectives []scenarios.Objective) []string {
 	if n := g.Whole.Errors[observation.Local]; n > 0 {
 		add("%d requests failed on this machine (no file descriptor, port or buffer): raise `ulimit -n`, widen net.ipv4.ip_local_port_range or use fewer connections", n)
 	}
-	if !s.Interrupted && !s.Partial {
+	if s.StoppedBy == "" && !s.Partial {
 		for _, l := range s.Header.Lanes {
 			sc := s.Scenarios[l.Scenario]
 			if l.PlannedJudg > 0 && sc.Planned == 0 && !s.Header.Poisson {

@@ -77,12 +77,14 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 		stopped = []string{"the run was interrupted before its end"}
 	}
 
+	breach, collapsed := s.breach(), s.collapsed(objectives)
+
 	switch {
 	case len(invalid) > 0:
 		v.Judgement, v.ExitCode = Invalid, ExitInvalid
-	case len(missed) > 0:
+	case len(missed) > 0 || len(breach) > 0:
 		v.Judgement, v.ExitCode = Fail, ExitFail
-	case len(open) > 0 || len(stopped) > 0:
+	case len(open) > 0 || len(stopped) > 0 || len(collapsed) > 0:
 		v.Judgement, v.ExitCode = Inconclusive, ExitInconclusive
 	default:
 		v.Judgement, v.ExitCode = Pass, ExitPass
@@ -90,7 +92,7 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 	if len(stopped) > 0 {
 		v.ExitCode = ExitInterrupted
 	}
-	for _, list := range [][]string{stopped, invalid, missed.texts(), open.texts(), unmet.texts()} {
+	for _, list := range [][]string{stopped, invalid, breach, collapsed, missed.texts(), open.texts(), unmet.texts()} {
 		v.Reasons = append(v.Reasons, list...)
 	}
 	if v.Judgement == Pass {
@@ -101,7 +103,30 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 		v.Reasons = append([]string{fmt.Sprintf("all %d required objectives are met, each with %g%% confidence in the scope stated with them, and %s",
 			required(objectives), Confidence*100, sound)}, v.Reasons...)
 	}
+	v.Reasons = append(v.Reasons, s.gated(v.Judgement)...)
 	return v
+}
+
+// breach is the reason of a run that a guard of its plan ended: the plan itself calls that a
+// failure, whatever the objectives say of the judged time, of which there may be none.
+func (s *Summary) breach() []string {
+	if s.StoppedBy != observation.ByGuard {
+		return nil
+	}
+	return []string{fmt.Sprintf("stop_when ended the run at %s: %s", duration(s.StoppedAt), s.StoppedWhy)}
+}
+
+// gated says that a gate ended the run, and where the verdict is no longer the one that it
+// ended it for: the last samples and answers come after it.
+func (s *Summary) gated(final Judgement) []string {
+	if s.StoppedBy != observation.ByGate {
+		return nil
+	}
+	why := fmt.Sprintf("the gate ended the run at %s, when the verdict was known: %s", duration(s.StoppedAt), s.StoppedWhy)
+	if final != Pass && final != Fail {
+		why += "; with what came after that no longer holds: the verdict is the one above"
+	}
+	return []string{why}
 }
 
 // reason is one reason of a verdict, and the objectives of which it is.

@@ -19,13 +19,13 @@ type stretch struct {
 // judgedStretches returns the judged time, as far as the run reached it.
 func judgedStretches(run *observation.Run) []stretch {
 	end := time.Duration(1<<63 - 1)
+	loaded := false // load was sent after end
 	switch f := run.Footer; {
 	case f == nil: // the process died: the record ends with its last second
-		end = 0
-		for i := range run.Seconds {
-			end = max(end, (run.Seconds[i].Start + run.Seconds[i].Length).Duration())
-		}
-	case f.Interrupted:
+		end = endOf(run.Seconds, func(*observation.Second) bool { return true })
+	case f.Early() == observation.ByGate: // its verdict was known by these seconds, some moments before the load ended
+		end, loaded = endOf(run.Seconds, func(s *observation.Second) bool { return s.Judged }), true
+	case f.Early() != "":
 		end = f.StoppedAt.Duration()
 	}
 	var all []stretch
@@ -34,7 +34,7 @@ func judgedStretches(run *observation.Run) []stretch {
 		if !ph.Judged || from >= end {
 			continue
 		}
-		s := stretch{from: from, to: min(to, end), last: i == len(run.Header.Phases)-1 || to >= end}
+		s := stretch{from: from, to: min(to, end), last: !loaded && (i == len(run.Header.Phases)-1 || to >= end)}
 		if n := len(all); n > 0 && all[n-1].to == s.from {
 			s.from = all[n-1].from
 			all = all[:n-1]
@@ -42,6 +42,17 @@ func judgedStretches(run *observation.Run) []stretch {
 		all = append(all, s)
 	}
 	return all
+}
+
+// endOf is where the last second of a kind ends; 0 where there is none.
+func endOf(seconds []observation.Second, of func(*observation.Second) bool) time.Duration {
+	var end time.Duration
+	for i := range seconds {
+		if s := &seconds[i]; of(s) {
+			end = max(end, (s.Start + s.Length).Duration())
+		}
+	}
+	return end
 }
 
 // holds says whether an instant lies in the judged time.

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"arqload/analysis/observation"
@@ -42,14 +41,18 @@ type Options struct {
 	Collectors []collectors.Collector // opened; Run closes them
 	Sources    []observation.Source   // every collector the plan asks for, opened or not
 	Progress   func(Progress)         // called once a second, never waited for; may be nil
+	// Begun, unless nil, is given the function that ends the run early in good order, before
+	// the first arrival. That may be called at any time, from any goroutine, and
+	// returns whether it did: not where the run is over, or was ended already. See [Ended].
+	Begun func(end func(Ended) bool)
 	// Transport replaces the network: an in-memory system in tests and benchmarks. nil:
 	// a real transport, and the system is connected to before anything else.
 	Transport http.RoundTripper
 }
 
 // Run prepares sessions, drives the whole schedule, drains and takes the last samples.
-// It returns nil for a run that was recorded to its end, also one that ctx stopped early
-// (the record's footer says so); *UnreachableError or *PrepareError where nothing was
+// It returns nil for a run that was recorded to its end, also one that ctx, the owner or a
+// guard of the plan ended early (the record's footer says so); *UnreachableError or *PrepareError where nothing was
 // driven; and the recorder's error where the record could not be kept, which stops the
 // run.
 func Run(ctx context.Context, plan *scenarios.Plan, o Options) error {
@@ -133,9 +136,13 @@ func (d *drive) prepare(ctx context.Context) error {
 
 // run drives the schedule.
 func (d *drive) run(ctx context.Context) error {
-	halt, stop := context.WithCancel(ctx)
-	defer stop()
-	d.rec.failed = stop
+	// rush is done where a person or a lost record leaves no time; halt where nothing more
+	// is to be started, which an early end asks for too.
+	rush, abort := context.WithCancel(ctx)
+	defer abort()
+	halt, stop := context.WithCancelCause(rush)
+	defer stop(nil)
+	d.rec.failed = abort
 
 	// The one epoch of everything: the run's clock starts now.
 	d.epoch = time.Now().Add(lead)
@@ -151,16 +158,16 @@ func (d *drive) run(ctx context.Context) error {
 	}
 	sampler.Start(context.WithoutCancel(ctx), d.edges())
 
-	var stopped atomic.Int64
-	defer context.AfterFunc(halt, func() {
-		stopped.Store(int64(d.now()))
-		d.book.stop(d.now())
-	})()
+	defer context.AfterFunc(halt, func() { d.book.stop(d.now(), observation.ByPerson) })()
+	d.book.breached = func(why string) { stop(&Ended{By: observation.ByGuard, Why: why}) }
+	if d.o.Begun != nil {
+		d.o.Begun(func(e Ended) bool { return d.end(e, stop) })
+	}
 
 	var background sync.WaitGroup
 	helpers, stopHelpers := context.WithCancel(context.Background())
 	background.Go(func() { d.sessions.keep(helpers) })
-	background.Go(func() { d.giveUpAfterGrace(halt, helpers) })
+	background.Go(func() { d.giveUpAfterGrace(rush, helpers) })
 	background.Go(func() { d.heartbeat(helpers) })
 	show := newShow(d.o.Progress)
 	defer show.end()
@@ -176,12 +183,15 @@ func (d *drive) run(ctx context.Context) error {
 	ended := d.now()
 	stopHelpers()
 	background.Wait()
-	wait(halt, collectors.Settle) // PostgreSQL publishes counters late
+	wait(rush, collectors.Settle) // PostgreSQL publishes counters late
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	sampler.Finish(last)
 	cancel()
 	d.flush(d.now(), true)
-	return d.rec.end(d.footer(ctx.Err() != nil, time.Duration(stopped.Load()), ended))
+	if halt.Err() != nil {
+		d.book.stop(d.now(), observation.ByPerson) // where AfterFunc has not come to it yet
+	}
+	return d.rec.end(d.footer(ctx.Err() != nil, context.Cause(halt), ended))
 }
 
 // wait lets a time pass, or less where ctx ends before.
@@ -218,6 +228,9 @@ func (d *drive) layOut(halt context.Context) {
 	}
 	d.header = h
 	d.book = newBook(h.Phases, d.lanes, h.Counters)
+	for _, g := range p.StopWhen {
+		d.book.guards = append(d.book.guards, newGuard(g))
+	}
 	for _, l := range d.lanes {
 		l.book = d.book
 	}
@@ -347,10 +360,11 @@ func (d *drive) flush(now time.Duration, force bool) {
 	}
 }
 
-// giveUpAfterGrace cancels what is in flight some time after the run was stopped.
-func (d *drive) giveUpAfterGrace(halt, done context.Context) {
+// giveUpAfterGrace cancels what is in flight some time after the run was interrupted. What
+// an early end leaves in flight goes on instead, to its timeout at most.
+func (d *drive) giveUpAfterGrace(rush, done context.Context) {
 	select {
-	case <-halt.Done():
+	case <-rush.Done():
 	case <-done.Done():
 		return
 	}
@@ -361,7 +375,7 @@ func (d *drive) giveUpAfterGrace(halt, done context.Context) {
 	}
 }
 
-func (d *drive) footer(interrupted bool, stopped, ended time.Duration) observation.Footer {
+func (d *drive) footer(interrupted bool, cause error, ended time.Duration) observation.Footer {
 	// The wall clock may have been set while we ran; the monotonic one cannot.
 	now := time.Now()
 	drift := now.Round(0).Sub(d.epoch.Round(0)) - now.Sub(d.epoch)
@@ -371,8 +385,15 @@ func (d *drive) footer(interrupted bool, stopped, ended time.Duration) observati
 	}
 	d.book.footer(&f)
 	f.Ended = max(f.Ended, observation.Seconds(min(ended, d.plan.Duration())))
-	if interrupted {
-		f.StoppedAt = observation.Seconds(stopped)
+	var early *Ended
+	if errors.As(cause, &early) {
+		f.StoppedBy, f.StoppedWhy = early.By, early.Why
+	}
+	if interrupted { // also in the drain of a run that had been ended already
+		f.StoppedBy = observation.ByPerson
+		if early != nil {
+			f.StoppedWhy = fmt.Sprintf("interrupted after %s had ended it: %s", early.By, early.Why)
+		}
 	}
 	d.warnMu.Lock()
 	defer d.warnMu.Unlock()

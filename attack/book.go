@@ -56,7 +56,10 @@ type book struct {
 	lastEnd   time.Duration
 	live      live
 	pending   []observation.Example
-	stopped   time.Duration // when the run was stopped before its end; 0: it was not
+	stopped   time.Duration // when the run was ended before its plan's end; 0: it was not
+	judgedTo  time.Duration // where stopped: only seconds that end by then are judged
+	guards    []*guard
+	breached  func(why string) // called at a guard's breach, with the book locked
 }
 
 type laneCounter struct {
@@ -169,11 +172,25 @@ func (b *book) at(t time.Duration) *second {
 	return b.open[i]
 }
 
-// stop notes when the run was stopped: only whole seconds before it are judged.
-func (b *book) stop(at time.Duration) {
+// stop notes when the run was ended; the first one counts. Only whole seconds before it are
+// judged, and of a gate only those that are closed already: they are what its verdict was
+// known by, and none of their arrivals is canceled by the end itself.
+func (b *book) stop(at time.Duration, by observation.Stop) (first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.stopLocked(at, by)
+}
+
+func (b *book) stopLocked(at time.Duration, by observation.Stop) (first bool) {
+	if b.stopped > 0 {
+		return false
+	}
 	b.stopped = max(at, 1)
+	b.judgedTo = b.stopped
+	if by == observation.ByGate {
+		b.judgedTo = min(b.judgedTo, b.open[0].start)
+	}
+	return true
 }
 
 // issue notes that the pacer let an arrival of the lane go.
@@ -303,6 +320,7 @@ func (b *book) ended(a *arrival) {
 	}
 	b.slow(s, a)
 	b.live.add(a.end, response, a.class != "")
+	b.guard(a)
 }
 
 // step counts one step of an arrival: by planned second in the step's tally, by the

@@ -121,7 +121,7 @@ func (s *second) observe(b *book) observation.Second {
 	o.Start, o.Length = observation.Seconds(s.start), observation.Seconds(s.end-s.start)
 	if s.phase >= 0 && (b.stopped == 0 || s.start < b.stopped) {
 		o.Phase = b.phases[s.phase].Name
-		o.Judged = b.phases[s.phase].Judged && (b.stopped == 0 || s.end <= b.stopped)
+		o.Judged = b.phases[s.phase].Judged && (b.stopped == 0 || s.end <= b.judgedTo)
 	}
 	o.SlotWait, o.Lag = s.waited[0].lateness(), s.waited[1].lateness()
 	o.Scenarios = make(map[string]*observation.LaneSecond, len(s.lanes))

@@ -83,7 +83,7 @@ func driveFloor(ctx context.Context, base string, rate float64, slots int) (*obs
 		return nil, err
 	}
 	defer context.AfterFunc(ctx, func() {
-		d.book.stop(d.now())
+		d.book.stop(d.now(), observation.ByPerson)
 		d.giveUp()
 	})()
 	d.lanes[0].attack()

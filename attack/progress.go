@@ -100,4 +100,5 @@ func (b *book) footer(f *observation.Footer) {
 	f.Addresses = b.addresses
 	f.Retried = b.retried
 	f.Dropped = b.dropped
+	f.StoppedAt = observation.Seconds(b.stopped)
 }

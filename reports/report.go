@@ -57,7 +57,13 @@ type Run struct {
 	Environment map[string]string `json:"environment"`
 	Interrupted bool              `json:"interrupted"`
 	Partial     bool              `json:"partial"`
-	Sessions    Sessions          `json:"sessions"`
+	// Gate says that a verdict was looked for every second: bounds hold at every look.
+	Gate bool `json:"gate"`
+	// Who ended the run before its plan's end, when and why; empty, null, empty: it went to it.
+	StoppedBy  observation.Stop `json:"stopped_by"`
+	StoppedAtS *float64         `json:"stopped_at_s"`
+	StoppedWhy string           `json:"stopped_why"`
+	Sessions   Sessions         `json:"sessions"`
 }
 
 // Sessions counts what was prepared and kept alive beside the load, in no judged number.
@@ -216,15 +222,17 @@ type Latency struct {
 
 // Phase is one phase, judged or not.
 type Phase struct {
-	Name    string   `json:"name"`
-	Judged  bool     `json:"judged"`
-	StartS  float64  `json:"start_s"`
-	EndS    float64  `json:"end_s"`
-	Planned uint64   `json:"planned"`
-	OK      uint64   `json:"ok"`
-	Failed  uint64   `json:"failed"`
-	Shed    uint64   `json:"shed"`
-	OKPerS  *float64 `json:"ok_per_s"` // null: not reached
+	Name    string  `json:"name"`
+	Judged  bool    `json:"judged"`
+	StartS  float64 `json:"start_s"`
+	EndS    float64 `json:"end_s"`
+	Planned uint64  `json:"planned"`
+	OK      uint64  `json:"ok"`
+	Failed  uint64  `json:"failed"`
+	Shed    uint64  `json:"shed"`
+	// Canceled are, of Failed, those that the end of the run cut off.
+	Canceled uint64   `json:"canceled"`
+	OKPerS   *float64 `json:"ok_per_s"` // null: not reached
 }
 
 // Transport says what connections the judged requests used. Addresses cover the whole run;
@@ -256,6 +264,10 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 		Objectives: []Objective{}, Phases: []Phase{},
 		errors: s.Errors, lanes: h.Lanes,
 	}
+	r.Run.Gate, r.Run.StoppedBy, r.Run.StoppedWhy = h.Gate, s.StoppedBy, s.StoppedWhy
+	if s.StoppedBy != "" {
+		r.Run.StoppedAtS = ptr(s.StoppedAt.Seconds())
+	}
 	r.Warnings, r.Reasons = list(r.Warnings), list(r.Reasons)
 	if r.Run.Environment == nil {
 		r.Run.Environment = map[string]string{}
@@ -274,7 +286,7 @@ func New(s *analysis.Summary, v analysis.Verdict, objectives []scenarios.Objecti
 	}
 	for _, p := range s.Phases {
 		out := Phase{Name: p.Name, Judged: p.Judged, StartS: seconds(p.Start), EndS: seconds(p.End),
-			Planned: p.Planned, OK: p.OK, Failed: p.Failed, Shed: p.Shed}
+			Planned: p.Planned, OK: p.OK, Failed: p.Failed, Shed: p.Shed, Canceled: p.Errors[observation.Canceled]}
 		if p.Planned > 0 || p.OKPerS > 0 {
 			out.OKPerS = &p.OKPerS
 		}

@@ -53,7 +53,17 @@ func (t *text) verdict() {
 	for _, reason := range r.Reasons {
 		t.paragraph("  - ", reason)
 	}
-	t.heading(fmt.Sprintf("Run %s: %s, of which %s judged; arqload %s, plan %.12s", r.Run.ID, secs(r.Run.DurationS), secs(r.Run.JudgedS), r.Run.ToolVersion, r.Run.PlanSHA256))
+	t.heading(fmt.Sprintf("Run %s: %s, of which %s judged%s; arqload %s, plan %.12s", r.Run.ID, secs(r.Run.DurationS), secs(r.Run.JudgedS), r.Run.ended(), r.Run.ToolVersion, r.Run.PlanSHA256))
+}
+
+// ended says who ended the run before its plan's end.
+func (r *Run) ended() string {
+	if r.StoppedAtS == nil {
+		return ""
+	}
+	return fmt.Sprintf("; ended early at %s by %s", secs(*r.StoppedAtS), map[observation.Stop]string{
+		observation.ByPerson: "a person", observation.ByGate: "the gate: the verdict was known", observation.ByGuard: "stop_when",
+	}[r.StoppedBy])
 }
 
 func (t *text) objectives() {
@@ -155,7 +165,11 @@ func (t *text) measurement() {
 		if !p.Judged {
 			judged = "not judged"
 		}
-		t.entry("phase", "%s (%s), %s .. %s: %d planned, %d failed, %s good answers/s", p.Name, judged, secs(p.StartS), secs(p.EndS), p.Planned, p.Failed, rate(p.OKPerS))
+		canceled := ""
+		if p.Canceled > 0 {
+			canceled = fmt.Sprintf(", %d canceled by the end of the run", p.Canceled)
+		}
+		t.entry("phase", "%s (%s), %s .. %s: %d planned, %d failed%s, %s good answers/s", p.Name, judged, secs(p.StartS), secs(p.EndS), p.Planned, p.Failed-p.Canceled, canceled, rate(p.OKPerS))
 	}
 }
 

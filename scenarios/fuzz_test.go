@@ -16,6 +16,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(string(scenarios.UAT()))
 	f.Add(secretPlan)
 	f.Add(templatePlan)
+	f.Add(basePlan + "stop_when: [error_rate > 50% over 200 requests, p50>=5s over 20 requests]\n")
 	f.Add(basePlan + `objectives: ['metric("up"){a="\"$${x}\\",b="é"} == 1', host.cpu_share < 70%]`)
 	_, cases := readMistakes(f)
 	for _, m := range cases {

@@ -21,6 +21,7 @@ type Plan struct {
 	Arrivals   Arrivals
 	Phases     []Phase
 	Limits     Limits
+	StopWhen   []Guard // each ends the run at once when it is breached
 	Objectives []Objective
 	// Scenarios holds every scenario the run may need, by name: those that Load names
 	// and those that prepare sessions (auth, dialogue), built in or the plan's own.

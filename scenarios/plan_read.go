@@ -6,7 +6,7 @@ import (
 )
 
 // rootKeys are the keys of a plan, in the order they are written.
-var rootKeys = []string{"version", "name", "system", "load", "sessions", "arrivals", "phases", "limits", "objectives", "scenarios"}
+var rootKeys = []string{"version", "name", "system", "load", "sessions", "arrivals", "phases", "limits", "stop_when", "objectives", "scenarios"}
 
 // plan reads the whole plan. It is complete where r has no problems.
 func (r *reader) plan(root *node) *Plan {
@@ -35,6 +35,7 @@ func (r *reader) plan(root *node) *Plan {
 		p.Arrivals = r.arrivals(v)
 	}
 	p.Limits = r.limits(o.get("limits"))
+	p.StopWhen = r.guards(o.get("stop_when"))
 
 	before := r.faults()
 	lines := r.load(o, p.Limits.InFlight)

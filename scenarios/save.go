@@ -53,6 +53,12 @@ func (p *Plan) yaml() []byte {
 		w.line("  - {name: %s, duration: %s%s, judged: %t}", scalar(ph.Name), formatDuration(ph.Duration), shape(ph), ph.Judged)
 	}
 	w.line("limits: {in_flight: %d, timeout: %s, max_lag: %s}", p.Limits.InFlight, formatDuration(p.Limits.Timeout), formatDuration(p.Limits.MaxLag))
+	if len(p.StopWhen) > 0 {
+		w.line("stop_when:")
+	}
+	for _, g := range p.StopWhen {
+		w.line("  - %s", g.Text)
+	}
 	w.line("objectives:")
 	for _, o := range p.Objectives {
 		switch {

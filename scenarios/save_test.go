@@ -103,7 +103,10 @@ func plans(t *rapid.T) string {
 			{"scenario": own, "rate": fmt.Sprintf("%d/%s", rapid.IntRange(60, 9999).Draw(t, "rate"), rapid.SampledFrom([]string{"s", "m"}).Draw(t, "unit")), "in_flight": rapid.IntRange(1, 9).Draw(t, "in_flight")},
 			{"scenario": "conversation", "rate": "7.5/s"},
 		},
-		"phases":     phases,
+		"phases": phases,
+		"stop_when": rapid.SampledFrom([][]string{
+			{"error_rate > 50% over 200 requests"}, {"p50 >= 1.5s over 20 requests", "error_rate  >=  0.1%  over  100000 requests", "p99.9>5m over 77 requests"},
+		}).Draw(t, "stop_when"),
 		"arrivals":   rapid.SampledFrom([]string{"constant", "poisson"}).Draw(t, "arrivals"),
 		"scenarios":  object{own: object{"steps": []object{step}}},
 		"objectives": []any{"p99.9 < 1.5s", object{"objective": own + "/" + step["name"].(string) + ".p50 <= 20µs", "required": rapid.Bool().Draw(t, "required")}, own + ".error_rate < 0.1%"},

@@ -454,6 +454,14 @@ type Footer struct {
 	Warnings    []string          `json:"warnings"`
 }
 
+// Early says who ended the run before its plan's end; "" for one that went to its end.
+func (f *Footer) Early() Stop {
+	if f.Interrupted {
+		return ByPerson
+	}
+	return f.StoppedBy
+}
+
 // Renewals counts what kept the sessions alive during the run.
 type Renewals struct {
 	OK     uint64 `json:"ok"`

@@ -104,7 +104,7 @@ Exit codes: 0 pass, 1 fail, 2 bad usage or plan, 3 inconclusive, 4 invalid run, 
 not be reached or prepared, 130 interrupted.`,
 	}
 	root.SetVersionTemplate("arqload {{.Version}}\n")
-	root.AddCommand(newDemo(), newRun(), newJudge(), newValidate(), newReference())
+	root.AddCommand(newDemo(), newRun(), newGate(), newJudge(), newValidate(), newReference())
 	return root
 }
 

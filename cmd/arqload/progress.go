@@ -16,13 +16,21 @@ import (
 const plainEvery = 10 * time.Second
 
 // newProgress returns what shows a run's progress on w: one refreshed block on a
-// terminal, a line every 10 s elsewhere, nothing when quiet. done ends the block.
-func newProgress(w io.Writer, quiet bool) (show func(attack.Progress), done func()) {
+// terminal, a line every 10 s elsewhere, nothing when quiet. also are lines of their own
+// beside the drive's. done ends the block.
+func newProgress(w io.Writer, quiet bool, also ...func() string) (show func(attack.Progress), done func()) {
 	if quiet {
 		return nil, func() {}
 	}
+	lines := func(p attack.Progress) []string {
+		all := progressLines(p)
+		for _, line := range also {
+			all = append(all, line())
+		}
+		return all
+	}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		b := &block{w: w, columns: func() int {
+		b := &block{w: w, lines: lines, columns: func() int {
 			width, _, err := term.GetSize(int(f.Fd()))
 			if err != nil || width <= 0 {
 				return 80
@@ -35,7 +43,7 @@ func newProgress(w io.Writer, quiet bool) (show func(attack.Progress), done func
 	return func(p attack.Progress) {
 		if slot := p.Elapsed / plainEvery; slot != last {
 			last = slot
-			fmt.Fprintln(w, strings.Join(progressLines(p), "; "))
+			fmt.Fprintln(w, strings.Join(lines(p), "; "))
 		}
 	}, func() {}
 }
@@ -44,6 +52,7 @@ func newProgress(w io.Writer, quiet bool) (show func(attack.Progress), done func
 // would take two of its rows, and the block would climb down the screen.
 type block struct {
 	w       io.Writer
+	lines   func(attack.Progress) []string
 	columns func() int
 	drawn   int
 }
@@ -53,7 +62,7 @@ func (b *block) show(p attack.Progress) {
 	if b.drawn > 0 {
 		fmt.Fprintf(&s, "\x1b[%dA", b.drawn)
 	}
-	lines, room := progressLines(p), max(0, b.columns()-1)
+	lines, room := b.lines(p), max(0, b.columns()-1)
 	for _, l := range lines {
 		l := []rune(l)
 		s.WriteString("\r\x1b[2K" + string(l[:min(len(l), room)]) + "\n")

@@ -39,7 +39,7 @@ func TestQuietShowsNoProgress(t *testing.T) {
 func TestABlockFitsTheNarrowestTerminal(t *testing.T) {
 	for columns := range 60 {
 		var b bytes.Buffer
-		block := block{w: &b, columns: func() int { return columns }}
+		block := block{lines: progressLines, w: &b, columns: func() int { return columns }}
 		for range 2 {
 			block.show(attack.Progress{Phase: strings.Repeat("long", 16), OK: true, P50: 123 * time.Microsecond, P95: 456 * time.Microsecond})
 		}

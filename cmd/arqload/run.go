@@ -35,6 +35,7 @@ type runOptions struct {
 	formats []string
 	quiet   bool
 	confirm string
+	gate    bool // end the run when its verdict is known
 }
 
 func newRun() *cobra.Command {
@@ -53,8 +54,13 @@ func newRun() *cobra.Command {
 		},
 	}
 	o.flags(c)
-	c.Flags().StringVar(&o.confirm, "confirm-host", "", "consent to send load to this host; needed for every host that is not loopback")
+	o.runFlags(c)
 	return c
+}
+
+// runFlags are those that run and gate have, and demo has not.
+func (o *runOptions) runFlags(c *cobra.Command) {
+	c.Flags().StringVar(&o.confirm, "confirm-host", "", "consent to send load to this host; needed for every host that is not loopback")
 }
 
 func (o *runOptions) flags(c *cobra.Command) {
@@ -80,7 +86,7 @@ func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr
 	if err != nil {
 		return err
 	}
-	if err := drive(ctx, plan, w, o.quiet, stderr); err != nil {
+	if err := drive(ctx, plan, w, o, stderr); err != nil {
 		if !w.Begun() {
 			return errors.Join(err, w.Discard())
 		}
@@ -111,7 +117,7 @@ func hostname(host string) string {
 }
 
 // drive opens the collectors and runs the attack into the bundle.
-func drive(ctx context.Context, plan *scenarios.Plan, w *bundle.Writer, quiet bool, stderr io.Writer) error {
+func drive(ctx context.Context, plan *scenarios.Plan, w *bundle.Writer, o runOptions, stderr io.Writer) error {
 	list, sources := openCollectors(ctx, plan)
 	for _, s := range sources {
 		if s.Asked && s.Error != "" {
@@ -121,18 +127,27 @@ func drive(ctx context.Context, plan *scenarios.Plan, w *bundle.Writer, quiet bo
 			complain(stderr, s.Collector+": "+d)
 		}
 	}
-	show, done := newProgress(stderr, quiet)
+	options := attack.Options{
+		Recorder: w, Collectors: list, Sources: sources,
+		Header: observation.Header{ID: w.ID(), ToolVersion: toolVersion(), Environment: environment(plan), Gate: o.gate},
+	}
+	var also []func() string
+	if o.gate {
+		g := newGateWatch(plan, w, func(what string) { complain(stderr, what) })
+		defer g.done()
+		options.Recorder, options.Begun = g, g.begun
+		also = append(also, g.line)
+	}
+	show, done := newProgress(stderr, o.quiet, also...)
 	defer done()
+	options.Progress = show
 	defer context.AfterFunc(ctx, func() {
 		fmt.Fprintln(stderr, "arqload: stopping: requests in flight get a moment")
 	})()
-	if !quiet && len(plan.SessionNeeds()) > 0 {
+	if !o.quiet && len(plan.SessionNeeds()) > 0 {
 		fmt.Fprintf(stderr, "preparing %d sessions\n", plan.Sessions)
 	}
-	return attack.Run(ctx, plan, attack.Options{
-		Recorder: w, Collectors: list, Sources: sources, Progress: show,
-		Header: observation.Header{ID: w.ID(), ToolVersion: toolVersion(), Environment: environment(plan)},
-	})
+	return attack.Run(ctx, plan, options)
 }
 
 // openCollectors opens every collector the plan names. One that cannot be opened is left

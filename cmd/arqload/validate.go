@@ -64,6 +64,7 @@ func describe(w io.Writer, p *scenarios.Plan) {
 
 	fmt.Fprintln(w, "\nphases")
 	describePhases(w, p)
+	describeGuards(w, p)
 
 	fmt.Fprintln(w, "\nload")
 	about := ""
