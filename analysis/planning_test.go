@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"arqload/analysis/hist"
 	"arqload/analysis/observation"
+	"arqload/scenarios"
 )
 
 func TestReachOfOneMinuteAtAThousandPerSecond(t *testing.T) {
@@ -18,7 +20,7 @@ func TestReachOfOneMinuteAtAThousandPerSecond(t *testing.T) {
 	// counts of TestErrorRateDecisionsAtKnownCounts). A Poisson count is at most 20 with 90%
 	// at the mean chi2(42; 10%)/2 = 30.765/2 = 15.38, and at least 40 with 90% at
 	// chi2(80; 90%)/2 = 96.578/2 = 48.29: 0.02564% and 0.08048%.
-	r := ReachOf(60_000, 1, 0.0005)
+	r := exactReach(once{}, 60_000, 0.0005)
 	if r.Proves == nil || math.Abs(*r.Proves-0.0002564) > 1e-7 {
 		t.Errorf("proves up to %v, want 0.02564%%", r.Words("fail"))
 	}
@@ -44,10 +46,10 @@ func TestReachAtTheFewestArrivals(t *testing.T) {
 		t.Errorf("5990 arrivals prove up to %v, want %v", r.Proves, want)
 	}
 	// Four of four over the median: 0.05^(1/4) = 0.473 is not over 0.5, of five 0.549 is.
-	if r := ReachOf(4, 1, 0.5); r.Disproves != nil {
+	if r := exactReach(once{}, 4, 0.5); r.Disproves != nil {
 		t.Errorf("4 arrivals are said to disprove p50, from %v on", *r.Disproves)
 	}
-	if r := ReachOf(5, 1, 0.5); r.Disproves == nil {
+	if r := exactReach(once{}, 5, 0.5); r.Disproves == nil {
 		t.Error("5 bad arrivals disprove p50")
 	}
 	for _, r := range []Reach{ReachOf(0, 1, 0.01), ReachOf(100, 1, 0), ReachOf(100, 1, 1)} {
@@ -63,7 +65,7 @@ func TestReachIsWhatTheBoundsDo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := float64(rapid.IntRange(5, 20_000).Draw(t, "n"))
 		limit := rapid.SampledFrom([]float64{0.5, 0.05, 0.01, 0.001}).Draw(t, "limit")
-		r := ReachOf(n, 1, limit)
+		r := exactReach(once{}, n, limit)
 		chance := func(p float64, decides func(k float64) bool) (sum float64) {
 			x := distuv.Binomial{N: n, P: p}
 			for k := 0.0; k <= n && k < 3*n*p+60; k++ {
@@ -94,8 +96,38 @@ func TestReachIsWhatTheBoundsDo(t *testing.T) {
 
 func TestClustersShortenTheReach(t *testing.T) {
 	// Ten times the arrivals in clusters of ten see as much as single ones.
-	if a, b := ReachOf(60_000, 10, 0.0005), ReachOf(6_000, 1, 0.0005); *a.Proves != *b.Proves || *a.Disproves != *b.Disproves {
-		t.Errorf("60000 at phi 10: %v, %v; 6000 at phi 1: %v, %v", *a.Proves, *a.Disproves, *b.Proves, *b.Disproves)
+	if a, b := ReachOf(60_000, 10, 0.0005), exactReach(once{}, 6_000, 0.0005); math.Abs(*a.Proves-*b.Proves) > 1e-12 || math.Abs(*a.Disproves-*b.Disproves) > 1e-12 {
+		t.Errorf("60000 at phi 10: %v, %v; 6000: %v, %v", *a.Proves, *a.Disproves, *b.Proves, *b.Disproves)
+	}
+	if r := ReachOf(60_000, math.Inf(1), 0.0005); r.Proves != nil || r.Disproves != nil {
+		t.Errorf("one cluster of everything: %+v", r)
+	}
+}
+
+// "9 times in 10" must hold of the judge as it is, which takes the dispersion from the run.
+func TestTheJudgeKeepsWhatAPlanIsPromised(t *testing.T) {
+	const runs = 300
+	for _, text := range []string{"error_rate < 0.05%", "error_rate < 1%"} {
+		for _, seconds := range []int{20, 60} {
+			o, err := scenarios.ParseObjective(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := ReachOf(float64(1000*seconds), 1, LimitShare(o))
+			for want, truth := range map[Outcome]float64{Met: *r.Proves, Missed: *r.Disproves} {
+				src := rand.NewPCG(12, uint64(seconds))
+				arrivals := distuv.Binomial{N: 1000, P: truth, Src: src}
+				n := map[Outcome]int{}
+				for range runs {
+					n[failing(func(int) uint64 { return uint64(arrivals.Rand()) }, seconds).JudgeObjective(o).Outcome]++
+				}
+				t.Logf("%s, %d s, truly %s: %v", text, seconds, Roughly(truth), n)
+				// 262 of 300 are two and a half standard errors below 90%.
+				if n[want] < 262 {
+					t.Errorf("%s in %d s with a true %s is promised to be %s 9 times in 10, and is %d times in %d: %v", text, seconds, Roughly(truth), want, n[want], runs, n)
+				}
+			}
+		}
 	}
 }
 
@@ -202,8 +234,8 @@ func TestMarginTellsATruthFromItsLimitNineTimesInTen(t *testing.T) {
 		}
 		return share
 	}
-	if at := found(Margin(10)); math.Abs(at-Power) > 0.02 {
-		t.Errorf("at the margin %v it is found %.3f of the time, want 0.9", Margin(10), at)
+	if at := found(exactMargin(1, 10)); math.Abs(at-Power) > 0.02 {
+		t.Errorf("at the margin %v it is found %.3f of the time, want 0.9", exactMargin(1, 10), at)
 	}
 	if at := found(0); math.Abs(at-0.05) > 0.01 {
 		t.Errorf("with nothing to find it is found %.3f of the time", at)
@@ -230,5 +262,27 @@ func TestAShareAtItsLimitIsNeverDecided(t *testing.T) {
 	}
 	if _, ok := damning(once{}, 0, 0, 1, 0.0005); ok {
 		t.Error("nothing is said to be disproved by more of it")
+	}
+}
+
+func TestTheJudgeKeepsTheMarginOfAMean(t *testing.T) {
+	const runs = 400
+	r := seeded(13)
+	for _, n := range []int{10, 60} {
+		met := 0
+		for range runs {
+			s := &Summary{Judged: time.Duration(n) * time.Second}
+			for i := range n {
+				rate := uint64(math.Round(100_000 + 1000*(Margin(float64(n))+r.NormFloat64())))
+				s.Total.add(&observation.Second{Start: lasting(float64(i)), Length: lasting(1)}, &observation.Tally{Planned: rate, Sent: rate, Results: observation.Results{OK: rate}}, rate, rate)
+			}
+			if judgeText(t, s, "throughput >= 100000/s").Outcome == Met {
+				met++
+			}
+		}
+		t.Logf("%d seconds: met %d times in %d", n, met, runs)
+		if met < 345 { // two and a half standard errors below 90%
+			t.Errorf("%d seconds are promised to prove it 9 times in 10, and do %d times in %d", n, met, runs)
+		}
 	}
 }
