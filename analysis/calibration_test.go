@@ -229,7 +229,8 @@ func (sim *simulated) decided() bool {
 	limit := LimitShare(sim.o)
 	d, _, _ := s.divisors(s.shares(sim.o, p), limit)
 	k, n := float64(s.bad(sim.o, p, false).high), float64(p.Planned)
-	return s.Judged >= gateLeast && always{}.below(k/d.met, n/d.met, limit) || always{}.above(k/d.missed, n/d.missed, limit)
+	at := looksOf(s.Header)
+	return s.Judged >= gateLeast && at.below(k/d.met, n/d.met, limit) || at.above(k/d.missed, n/d.missed, limit)
 }
 
 // cell is one row of the table: an objective, a world, a length, a truth.

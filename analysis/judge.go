@@ -68,7 +68,7 @@ func (s *Summary) JudgeObjective(o scenarios.Objective) Result {
 	default:
 		r.Outcome, r.Reason = NoData, fmt.Sprintf("this version does not know the metric %q", o.Metric)
 	}
-	s.notYet(&r)
+	s.gated(&r)
 	return r
 }
 
@@ -184,13 +184,9 @@ func (s *Summary) judgeProportion(r *Result) {
 	switch {
 	case inside:
 		r.Phi = d.met
-		r.Cluster = max(1, largestCluster(func(phi float64) bool { return at.below(high/phi, n/phi, limit) }, n))
+		scope = s.scope(r, func(phi float64) bool { return at.below(high/phi, n/phi, limit) }, n)
 	case outside:
-		r.Cluster = max(1, largestCluster(func(phi float64) bool { return at.above(low/phi, lowOf/phi, limit) }, n))
-	}
-	if inside || outside {
-		r.Episode = s.episode()
-		scope = fmt.Sprintf("; holds if failures come in clusters of at most %d and in episodes of at most %s", r.Cluster, duration(r.Episode))
+		scope = s.scope(r, func(phi float64) bool { return at.above(low/phi, lowOf/phi, limit) }, n)
 	}
 	switch {
 	case s.Header.Gate && batches < minBatches && !outside:
@@ -414,6 +410,9 @@ func (s *Summary) judgeCache(r *Result) {
 		r.Reason = fmt.Sprintf("%s of %d reads: %s", percent(*r.Observed), c.Hits+c.Misses, noBounds(reads, at, "intervals"))
 		return
 	}
+	// The share of misses swings in proportion, and the standard error with it: met is tested
+	// with the one that it has at the limit, as a share of arrivals is.
+	low = *r.Observed - (*r.Observed-low)*quieter(1-r.Objective.Limit, r.BadShare)
 	r.Low, r.High, r.Episode = ptr(max(0, low)), ptr(min(1, high)), s.episode()
 	r.BadLow, r.BadHigh = 1-*r.High, 1-*r.Low
 	r.above(fmt.Sprintf("%s of %d reads, over %s", percent(*r.Observed), c.Hits+c.Misses, plural(r.Samples, "interval")), percent)

@@ -48,9 +48,6 @@ func (s *Summary) judgeMeasure(r *Result, rule scenarios.Rule, m Measure) {
 		low, high = *m.Low, *m.High
 		r.Low, r.High = m.Low, m.High
 		what = fmt.Sprintf("%s on the average of %s, with %g%% confidence between %s and %s", what, plural(r.Samples, "interval"), Confidence*100, r.value(low), r.value(high))
-		if s.Header.Gate {
-			what += " at every look"
-		}
 	case scenarios.RuleSum:
 		if what += " counted in the judged time"; m.High != nil && m.Partial == "" {
 			high = *m.High
@@ -172,10 +169,12 @@ func (s *Summary) judgeProbes(r *Result, m Measure) {
 	switch {
 	case outside:
 		r.Outcome = Missed
-		r.Reason = fmt.Sprintf("%s; with %g%% confidence over %s, allowed are %s", what, Confidence*100, percent(r.BadLow), percent(limit))
+		r.Reason = fmt.Sprintf("%s; with %g%% confidence over %s, allowed are %s%s", what, Confidence*100, percent(r.BadLow), percent(limit),
+			s.scope(r, func(phi float64) bool { return at.above(slow/phi, all/phi, limit) }, all))
 	case inside && m.Partial == "":
-		r.Outcome = Met
-		r.Reason = fmt.Sprintf("%s; with %g%% confidence under %s, allowed are %s", what, Confidence*100, percent(r.BadHigh), percent(limit))
+		r.Outcome, r.Phi = Met, d.met
+		r.Reason = fmt.Sprintf("%s; with %g%% confidence under %s, allowed are %s%s", what, Confidence*100, percent(r.BadHigh), percent(limit),
+			s.scope(r, func(phi float64) bool { return at.below((slow+lost)/phi, all/phi, limit) }, all))
 	default:
 		r.Outcome = Unproven
 		r.Reason = fmt.Sprintf("%s: the share lies between %s and %s, allowed are %s", what, percent(r.BadLow), percent(r.BadHigh), percent(limit))

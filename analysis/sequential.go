@@ -79,12 +79,22 @@ func (always) least() int { return minBatches }
 // few bad ones still to come, nothing seen says that they come one by one.
 const gateCluster = 3
 
-// notYet takes back what a gate would meet too early.
-func (s *Summary) notYet(r *Result) {
-	if s.Header.Gate && r.Outcome == Met && s.Judged < gateLeast {
+// gated takes back what a gate would meet too early, and says what its bounds are.
+func (s *Summary) gated(r *Result) {
+	switch {
+	case !s.Header.Gate:
+	case r.Outcome == Met && s.Judged < gateLeast:
 		r.Outcome, r.Cluster, r.Episode = Unproven, 0, 0
 		r.Reason += fmt.Sprintf("; a gate meets nothing before %s of judged time", duration(gateLeast))
+	case r.Episode > 0:
+		r.Reason += "; the bounds hold at every look"
 	}
+}
+
+// scope states for which clusters and episodes a proof about a share holds.
+func (s *Summary) scope(r *Result, proved func(phi float64) bool, most float64) string {
+	r.Cluster, r.Episode = max(1, largestCluster(proved, most)), s.episode()
+	return fmt.Sprintf("; holds if failures come in clusters of at most %d and in episodes of at most %s", r.Cluster, duration(r.Episode))
 }
 
 // divisors are by what k and n are divided for either verdict.
@@ -115,7 +125,7 @@ func (s *Summary) divisors(seconds []share, limit float64) (d divisors, batches 
 	}
 	d = divisors{phi, phi}
 	if phi > 1 {
-		quiet := min(max(1, limit*total.all/total.bad), 2)
+		quiet := quieter(limit, total.bad/total.all)
 		d.met = 1 + (phi-1)*quiet*quiet
 	}
 	switch {
@@ -129,6 +139,15 @@ func (s *Summary) divisors(seconds []share, limit float64) (d divisors, batches 
 		d.met = max(d.met, gateCluster)
 	}
 	return d, batches, known
+}
+
+// quieter is how many times the share seen is in the limit, at least 1 and at most 2: see
+// [Summary.divisors].
+func quieter(limit, seen float64) float64 {
+	if seen <= 0 {
+		return 2
+	}
+	return min(max(1, limit/seen), 2)
 }
 
 // largestCluster is the largest phi >= 1, rounded down, with which something is still proved:

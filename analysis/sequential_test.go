@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"arqload/scenarios"
+
 	"gonum.org/v1/gonum/integrate/quad"
 	"pgregory.net/rapid"
 )
@@ -138,7 +140,31 @@ func TestAGateSaysWhyItStillWaits(t *testing.T) {
 	for range 8 {
 		early.second(0)
 	}
-	if r := early.s.JudgeObjective(early.o); r.Outcome != Met || r.Episode != 20*time.Second/15 || r.Cluster < gateCluster {
+	if r := early.s.JudgeObjective(early.o); r.Outcome != Met || r.Episode != 20*time.Second/15 || r.Cluster < gateCluster || !strings.Contains(r.Reason, "every look") {
 		t.Errorf("20 good seconds: %s (%s)", r.Outcome, r.Reason)
+	}
+}
+
+func TestAMeanOfSamplesIsBoundAtEveryLookOfAGate(t *testing.T) {
+	// Shares about 0.5, differing by a few hundredths: within 0.52 by one look, which every look does not show.
+	var s Summary
+	m := Measure{N: 30, ratios: []ratio{{}}}
+	for i := range 30 {
+		m.ratios[0].parts = append(m.ratios[0].parts, 0.5+0.05*math.Sin(2.4*float64(i)))
+		m.ratios[0].wholes = append(m.ratios[0].wholes, 1)
+	}
+	_, one := m.bounds(once{})
+	_, every := m.bounds(always{})
+	if one == nil || every == nil || !(*every > *one) {
+		t.Fatalf("upper bounds: one look %v, every look %v", one, every)
+	}
+	m.Low, m.High = m.bounds(once{})
+	o := scenarios.Objective{Name: "host.cpu_share", Metric: scenarios.MetricSampled, Op: scenarios.Less, Limit: (*one + *every) / 2}
+	for gate, want := range map[bool]Outcome{false: Met, true: Unproven} {
+		s.Header.Gate, s.Judged = gate, 60*time.Second
+		r := Result{Objective: o}
+		if s.judgeMeasure(&r, scenarios.RuleMean, m); r.Outcome != want {
+			t.Errorf("gate %v: %s (%s), want %s", gate, r.Outcome, r.Reason, want)
+		}
 	}
 }
