@@ -68,7 +68,7 @@ func (s *Summary) JudgeObjective(o scenarios.Objective) Result {
 	default:
 		r.Outcome, r.Reason = NoData, fmt.Sprintf("this version does not know the metric %q", o.Metric)
 	}
-	s.gated(&r)
+	s.atEveryLook(&r)
 	return r
 }
 

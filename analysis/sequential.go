@@ -79,8 +79,8 @@ func (always) least() int { return minBatches }
 // few bad ones still to come, nothing seen says that they come one by one.
 const gateCluster = 3
 
-// gated takes back what a gate would meet too early, and says what its bounds are.
-func (s *Summary) gated(r *Result) {
+// atEveryLook takes back what a gate would meet too early, and says what its bounds are.
+func (s *Summary) atEveryLook(r *Result) {
 	switch {
 	case !s.Header.Gate:
 	case r.Outcome == Met && s.Judged < gateLeast:
