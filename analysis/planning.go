@@ -5,6 +5,7 @@ import (
 	"math"
 	"sort"
 	"strconv"
+	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -108,6 +109,18 @@ func Roughly(share float64) string {
 func Provable(limit float64) uint64 {
 	n := math.Floor(math.Log(1-Confidence)/math.Log1p(-limit)) + 1
 	return uint64(n)
+}
+
+// GateProves returns after how much judged time a gate that looks every second proves a share
+// below the limit where nothing bad is seen, at so many arrivals a second: when its own
+// bounds do, allowing for the smallest cluster, and not before it meets anything at all. ok is
+// false where no time is enough.
+func GateProves(limit, perS float64) (after time.Duration, ok bool) {
+	n, ok := least(float64(Provable(limit)), func(n float64) bool { return always{}.below(0, n/gateCluster, limit) })
+	if !ok || !(perS > 0) {
+		return 0, false
+	}
+	return max(gateLeast, time.Duration(math.Ceil(n/perS))*time.Second), true
 }
 
 // needed returns how many arrivals would prove that the share of bad ones is below the

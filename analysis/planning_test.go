@@ -286,3 +286,26 @@ func TestTheJudgeKeepsTheMarginOfAMean(t *testing.T) {
 		}
 	}
 }
+
+// What validate says of a gate is when the gate's judge meets it, to the second.
+func TestAGateProvesACleanSystemWhenItIsSaidTo(t *testing.T) {
+	for text, limit := range map[string]float64{"error_rate < 0.05%": 0.0005, "error_rate < 0.02%": 0.0002} {
+		after, ok := GateProves(limit, 1000)
+		if !ok {
+			t.Fatal(text)
+		}
+		at := func(seconds int) Outcome {
+			s := failing(func(int) uint64 { return 0 }, seconds)
+			s.Header.Gate = true
+			return judgeText(t, s, text).Outcome
+		}
+		seconds := int(after / time.Second)
+		t.Logf("%s: after %v", text, after)
+		if a, b := at(seconds-1), at(seconds); a != Unproven || b != Met {
+			t.Errorf("%s is said to be proved after %d s: a second before it is %s, then %s", text, seconds, a, b)
+		}
+	}
+	if after, ok := GateProves(0.01, 0); ok {
+		t.Errorf("without arrivals it is said to be proved after %v", after)
+	}
+}

@@ -56,7 +56,7 @@ func outlook(p *scenarios.Plan, o scenarios.Objective) []string {
 		return sampledOutlook(p, o)
 	}
 	scenario, step := o.Target()
-	c := counting{limit: analysis.LimitShare(o), judged: p.Judged(), unit: "arrivals", bad: badWords(o), failures: o.Metric != scenarios.MetricQuantile}
+	c := counting{limit: analysis.LimitShare(o), judged: p.Judged(), unit: "arrivals", bad: badWords(o), gated: true, failures: o.Metric != scenarios.MetricQuantile}
 	if step != "" {
 		c.unit = "calls"
 	}
@@ -70,6 +70,7 @@ type counting struct {
 	have      float64 // in the judged time
 	judged    time.Duration
 	unit, bad string
+	gated     bool // arrivals and calls, which a gate judges every second
 	failures  bool // it is about failures, of which one alone is worth seeing
 }
 
@@ -90,6 +91,13 @@ func (c counting) outlook() []string {
 	}
 	if c.failures {
 		lines[1] += fmt.Sprintf("; one failure in %.0f would be seen at all (%g%%)", math.Floor(1/reach.Sees), analysis.Confidence*100)
+	}
+	if after, ok := analysis.GateProves(c.limit, rate); ok && c.gated {
+		when := fmt.Sprintf("under `arqload gate` a system that shows nothing bad proves it after %s of judged time", after)
+		if after > c.judged {
+			when = fmt.Sprintf("under `arqload gate` this plan is too short: it takes %s of judged time with nothing bad", after)
+		}
+		lines = append(lines, when)
 	}
 	return lines
 }
