@@ -35,8 +35,39 @@ func Against(name string, baseline []Run, next Run, g Margins) Comparison {
 		x.Decides = decides(x.Metric)
 		c.Changes = append(c.Changes, x)
 	}
+	c.endless(baseline, []Run{next}, decides, g)
 	c.conclude()
 	return c
+}
+
+// endless adds the quantiles that have no value in a new run, since their rank lies among its
+// failures, and have one in the baseline: they are undecided, not absent. How sure it is that
+// more failed than in the baseline is the error rate's to say, over all arrivals.
+func (c *Comparison) endless(baseline, next []Run, decides func(Metric) bool, g Margins) {
+	seen := map[key]bool{}
+	for _, r := range next {
+		for _, m := range r.Metrics {
+			k := keyOf(m)
+			if !m.AmongFailures || seen[k] {
+				continue
+			}
+			var with []Metric
+			for _, b := range baseline {
+				for _, x := range b.Metrics {
+					if keyOf(x) == k && !x.AmongFailures {
+						with = append(with, x)
+					}
+				}
+			}
+			if len(with) == 0 {
+				continue
+			}
+			seen[k] = true
+			was := typical(with, false)
+			c.Changes = append(c.Changes, Change{Metric: m, Baseline: was, Change: math.Inf(1), Low: math.Inf(-1), High: math.Inf(1), Margin: g.of(m, was, false),
+				Runs: len(with), P: math.NaN(), Adjusted: math.NaN(), better: math.NaN(), Decides: decides(m)})
+		}
+	}
 }
 
 // few says what a baseline of fewer runs than recommended cannot show.
@@ -80,6 +111,9 @@ func collect(baseline []Run, next Run) (sets []set, lost []string) {
 	index := func(r Run) map[key]Metric {
 		by := map[key]Metric{}
 		for _, m := range r.Metrics {
+			if m.AmongFailures {
+				continue // [Comparison.endless]
+			}
 			k := keyOf(m)
 			if _, known := example[k]; !known {
 				example[k] = m
@@ -106,6 +140,7 @@ func collect(baseline []Run, next Run) (sets []set, lost []string) {
 		switch {
 		case ok && len(s.runs) > 0:
 			sets = append(sets, s)
+		case !ok && amongFailures(next, k): // [Comparison.endless]
 		case k.name == meanTime: // of a statement that is new or gone, which its calls say
 		case !ok:
 			lost = append(lost, fmt.Sprintf("not compared: the run has no %s, which the baseline has", label(k.kind, k.scope, k.name)))
@@ -114,6 +149,11 @@ func collect(baseline []Run, next Run) (sets []set, lost []string) {
 		}
 	}
 	return sets, lost
+}
+
+// amongFailures reports whether the rank of a run's quantile lies among its failures.
+func amongFailures(r Run, k key) bool {
+	return slices.ContainsFunc(r.Metrics, func(m Metric) bool { return m.AmongFailures && keyOf(m) == k })
 }
 
 // in finds a metric in a run. A statement that is missing where all were watched was called 0

@@ -9,6 +9,7 @@ import (
 
 	"arqload/analysis"
 	"arqload/analysis/compare"
+	"arqload/analysis/hist"
 	"arqload/analysis/observation"
 )
 
@@ -391,5 +392,40 @@ func TestMoreRunsFindSmallerChanges(t *testing.T) {
 			t.Errorf("%d runs: %.3f after %.3f", n, d[0].Change, last)
 		}
 		last = d[0].Change
+	}
+}
+
+func TestAQuantileAmongTheFailuresIsUndecidedNotAbsent(t *testing.T) {
+	among := compare.Metric{Kind: compare.KindScenario, Scope: "message", Name: "p99", Unit: compare.UnitSeconds, N: 33000, Lower: true, AmongFailures: true}
+	base := five(func(i int) compare.Metric { return p99(0.1 * math.Exp(0.01*float64(i-2))) })
+	pairs := []compare.Run{run("b0", p99(0.1)), run("b1", among), run("b2", p99(0.1)), run("b3", p99(0.1)), run("b4", p99(0.1))}
+	for name, c := range map[string]compare.Comparison{"a run": compare.Against("b", base, run("new", among), margins), "one of five slices": compare.Paired("a.yaml", base, pairs, margins)} {
+		x := only(t, c)
+		if x.Verdict != compare.Inconclusive || !x.Decides || c.Family != 1 || !math.IsInf(x.Change, 1) || !near(x.Baseline, 0.1, 1e-9) || x.Runs != 5 {
+			t.Errorf("%s: %+v in a family of %d", name, x, c.Family)
+		}
+		if want := "message p99: 100ms -> slower than any answer"; !strings.HasPrefix(x.Reason, want) {
+			t.Errorf("%s: %q, want %q", name, x.Reason, want)
+		}
+		if got := strings.Join(c.Reasons, "\n"); !strings.Contains(got, "nothing could be decided") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	// The baseline has runs of that kind: they are no fast ones, and none is made up for them.
+	base[0] = run("r0", among)
+	if x := only(t, compare.Against("b", base, run("new", p99(0.1)), margins)); x.Runs != 4 || x.Verdict != compare.Same {
+		t.Errorf("one of five baseline runs among the failures: %+v", x)
+	}
+	if c := compare.Against("b", []compare.Run{run("r", among), run("s", among)}, run("new", among), margins); len(c.Changes) != 0 || c.Regressed {
+		t.Errorf("where no run has a value: %+v", c.Changes)
+	}
+	// It comes from the record: of 1000 arrivals 20 failed, so the 990th of them is a failure.
+	h := hist.New()
+	h.RecordN(10*time.Millisecond, 980)
+	s := &analysis.Summary{Judged: 10 * time.Second, Generator: analysis.Generator{Lag: hist.New()}, Total: analysis.Population{Tally: observation.Tally{Planned: 1000, Sent: 1000, Results: observation.Results{OK: 980, Failed: 20}}, Response: h}}
+	for _, m := range compare.Of(s).Metrics {
+		if m.Unit == compare.UnitSeconds && m.AmongFailures != (m.Name == "p99") {
+			t.Errorf("%s: %+v", m.Label(), m)
+		}
 	}
 }

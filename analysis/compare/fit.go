@@ -62,7 +62,7 @@ func Incomplete(s *analysis.Summary) []string {
 // own lag was as large. Empty: it is good.
 func Restless(r Run, g Margins) string {
 	for _, m := range r.Metrics {
-		if m.Kind != KindAll || m.Name != "p99" {
+		if m.Kind != KindAll || m.Name != "p99" || m.AmongFailures {
 			continue
 		}
 		const so = ": something else used its machine, or the system was not steady, and with runs like this one only large changes can be found"

@@ -110,6 +110,9 @@ func (x Change) Between() string {
 // sentence says a verdict in a sentence that a person can act on.
 func (x Change) sentence() string {
 	m := x.Metric
+	if m.AmongFailures {
+		return fmt.Sprintf("%s: %s -> slower than any answer, since so many of the run's arrivals failed; whether that is more than chance is said of the error rate", m.Label(), m.Format(x.Baseline))
+	}
 	values := fmt.Sprintf("%s -> %s", m.Format(x.Baseline), m.Format(m.Value))
 	switch {
 	case m.Kind == KindStatement && m.Name == callsPerArrival && x.Baseline == 0:
