@@ -111,11 +111,15 @@ with --interleave also 4, 6 and 130 as in arqload run.`,
 			}
 			f.against(args[0], baseline, forced)
 			f.report.ComparisonAlone()
+			f.report.ExitCode = analysis.ExitPass // the comparison's, whatever the run's was
+			if f.report.Compared.Regressed {
+				f.report.ExitCode = exitRegression
+			}
 			if err := f.write(formats, c.OutOrStdout()); err != nil {
 				return err
 			}
-			if f.report.Compared.Regressed {
-				return &exitError{code: exitRegression}
+			if f.report.ExitCode != analysis.ExitPass {
+				return &exitError{code: f.report.ExitCode}
 			}
 			return nil
 		},
