@@ -429,3 +429,20 @@ func TestAQuantileAmongTheFailuresIsUndecidedNotAbsent(t *testing.T) {
 		}
 	}
 }
+
+func TestLargeNumbersArePrintedWhole(t *testing.T) {
+	base := five(func(i int) compare.Metric { return rate(1003 + float64(i)/10) })
+	if x := only(t, compare.Against("b", base, run("new", rate(852.4)), margins)); !strings.HasPrefix(x.Reason, "all arrivals ok/s regressed: 1003/s -> 852/s (-15%, at least -") {
+		t.Errorf("%q", x.Reason)
+	}
+	base = five(func(int) compare.Metric { return calls("SELECT 1", 1) })
+	if x := only(t, compare.Against("b", base, run("new", calls("SELECT 1", 1234.5)), margins)); !strings.Contains(x.Reason, "1 -> 1234 (x1235, at least x1219") {
+		t.Errorf("%q", x.Reason)
+	}
+	x := compare.Change{Absolute: true}
+	for v, want := range map[float64]string{2345.6: "+2346", -2345.6: "-2346", 0.05: "+0.05", 0: "+0"} {
+		if got := x.FormatChange(v); got != want {
+			t.Errorf("%g is %s, want %s", v, got, want)
+		}
+	}
+}

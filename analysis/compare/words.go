@@ -57,7 +57,15 @@ func (m Metric) Format(v float64) string {
 	case UnitShare:
 		return fmt.Sprintf("%.3g%%", 100*v)
 	case UnitPerS:
-		return fmt.Sprintf("%.3g/s", v)
+		return number(v) + "/s"
+	}
+	return number(v)
+}
+
+// number prints three significant digits, and of what is larger the whole: 1000/s, not 1e+03/s.
+func number(v float64) string {
+	if math.Abs(v) >= 999.5 {
+		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.3g", v)
 }
@@ -71,9 +79,12 @@ func (x Change) FormatChange(v float64) string {
 	case x.Absolute && x.Metric.Unit == UnitShare:
 		return fmt.Sprintf("%+.2g points", 100*v)
 	case x.Absolute:
-		return fmt.Sprintf("%+.3g", v)
+		if v >= 0 {
+			return "+" + number(v)
+		}
+		return number(v)
 	case v >= 9.995:
-		return fmt.Sprintf("x%.3g", 1+v)
+		return "x" + number(1+v)
 	case math.Abs(v) < 0.00995:
 		return fmt.Sprintf("%+.1f%%", 100*v)
 	}
