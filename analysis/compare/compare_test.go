@@ -3,6 +3,7 @@ package compare_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"arqload/analysis/compare"
 	"arqload/analysis/hist"
 	"arqload/analysis/observation"
+	"arqload/scenarios"
 )
 
 var load = compare.Load{Arrivals: "constant", Phases: []compare.Phase{{Name: "steady", Judged: true, DurationS: 60}},
@@ -444,5 +446,29 @@ func TestLargeNumbersArePrintedWhole(t *testing.T) {
 		if got := x.FormatChange(v); got != want {
 			t.Errorf("%g is %s, want %s", v, got, want)
 		}
+	}
+}
+
+func TestARampIsAnotherLoadThanAConstantRate(t *testing.T) {
+	// 50% to 150% of 100/s for 60 s are 6000 arrivals, as 100% are.
+	of := func(phase string) compare.Load {
+		p, err := scenarios.Parse("plan.yaml", []byte("version: 1\nname: x\nsystem: {base_url: \"http://127.0.0.1:1\", username: u, password: p}\nload: [{scenario: auth, rate: 100/s}]\nphases: [{name: steady, duration: 60s"+phase+"}]\nobjectives: [p50 < 1s]\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return compare.LoadOf(p)
+	}
+	constant, ramp := of(""), of(", from: 50%, to: 150%")
+	if constant.Lanes[0].PlannedJudged != ramp.Lanes[0].PlannedJudged {
+		t.Fatalf("%d and %d arrivals: the example shows nothing", constant.Lanes[0].PlannedJudged, ramp.Lanes[0].PlannedJudged)
+	}
+	want := []string{"the phases are steady (60s at 50% to 150%), in the baseline steady (60s at 100%)"}
+	if got := compare.LoadChanges(ramp, constant); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	unknown := constant
+	unknown.Phases = []compare.Phase{{Name: "steady", Judged: true, DurationS: 60}}
+	if got := compare.LoadChanges(constant, unknown); len(got) > 0 {
+		t.Errorf("where the rate is not known: %q", got)
 	}
 }

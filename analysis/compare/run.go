@@ -35,6 +35,9 @@ type Phase struct {
 	Name      string  `json:"name"`
 	Judged    bool    `json:"judged"`
 	DurationS float64 `json:"duration_s"`
+	// Rate is how the rate goes, in words: "50% to 150%". The number of arrivals does not tell a
+	// ramp from a constant rate. "": not known.
+	Rate string `json:"rate,omitempty"`
 }
 
 // Lane is one scenario of the load.

@@ -42,7 +42,9 @@ func readFinished(dir string) (*finished, error) {
 		return nil, err
 	}
 	s := analysis.Summarize(record)
-	return &finished{judged: judge(record, plan.Objectives), summary: s, plan: plan, run: compare.Of(s)}, nil
+	run := compare.Of(s)
+	run.Load.Phases = compare.LoadOf(plan).Phases // the record does not know their rates
+	return &finished{judged: judge(record, plan.Objectives), summary: s, plan: plan, run: run}, nil
 }
 
 // unfit says why a run cannot be compared; none: it can.
