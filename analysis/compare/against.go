@@ -128,6 +128,7 @@ func collect(baseline []Run, next Run) (sets []set, lost []string) {
 	for i, r := range baseline {
 		past[i] = index(r)
 	}
+	var gone, unknown, some int // of statements, which may be many
 	for _, k := range order {
 		var s set
 		for i, r := range baseline {
@@ -140,13 +141,33 @@ func collect(baseline []Run, next Run) (sets []set, lost []string) {
 		switch {
 		case ok && len(s.runs) > 0:
 			sets = append(sets, s)
+			switch {
+			case len(s.runs) == len(baseline) || k.name == meanTime:
+			case k.kind == KindStatement:
+				some++
+			default:
+				lost = append(lost, fmt.Sprintf("%s is known of %d of the baseline's %d runs, and compared with these alone", label(k.kind, k.scope, k.name), len(s.runs), len(baseline)))
+			}
 		case !ok && amongFailures(next, k): // [Comparison.endless]
 		case k.name == meanTime: // of a statement that is new or gone, which its calls say
+		case k.kind == KindStatement && !ok:
+			gone++
+		case k.kind == KindStatement:
+			unknown++
 		case !ok:
 			lost = append(lost, fmt.Sprintf("not compared: the run has no %s, which the baseline has", label(k.kind, k.scope, k.name)))
 		default:
 			lost = append(lost, fmt.Sprintf("not compared: the baseline has no %s, which the run has", label(k.kind, k.scope, k.name)))
 		}
+	}
+	if gone > 0 {
+		lost = append(lost, fmt.Sprintf("not compared: the run has no statements' calls, or a part of them is lost; the baseline has those of %d", gone))
+	}
+	if unknown > 0 {
+		lost = append(lost, fmt.Sprintf("not compared: the baseline has no statements' calls, or a part of them is lost; the run has those of %d", unknown))
+	}
+	if some > 0 {
+		lost = append(lost, fmt.Sprintf("the calls of %d statements are not known of all of the baseline's runs, and compared with the others alone", some))
 	}
 	return sets, lost
 }

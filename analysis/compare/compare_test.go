@@ -206,7 +206,7 @@ func TestStatementsAreComparedByTheirCalls(t *testing.T) {
 	}
 	// The same statement, as PostgreSQL 18 writes it.
 	c = compare.Against("b", five(func(int) compare.Metric { return calls("SELECT * FROM t WHERE id IN ($1, $2, $3)", 1) }),
-		run("new", calls("SELECT * FROM  t WHERE id IN ($1 /*, ... */)", 1)), margins)
+		run("new", calls("/* request\n17 */ SELECT * FROM  t WHERE id IN ($1 /*, ... */)", 1)), margins)
 	if x := only(t, c); x.Verdict != compare.Same {
 		t.Errorf("the same statement of another version: %s", x.Reason)
 	}
@@ -214,7 +214,7 @@ func TestStatementsAreComparedByTheirCalls(t *testing.T) {
 	blind := run("new", p99(0.1))
 	blind.Watched = nil
 	c = compare.Against("b", base, blind, margins)
-	if len(c.Changes) != 0 || !strings.Contains(strings.Join(c.Warnings, "\n"), "not compared: the run has no statement") {
+	if len(c.Changes) != 0 || !strings.Contains(strings.Join(c.Warnings, "\n"), "not compared: the run has no statements' calls") {
 		t.Errorf("no statements: %+v, warnings %q", c.Changes, c.Warnings)
 	}
 }
@@ -470,5 +470,35 @@ func TestARampIsAnotherLoadThanAConstantRate(t *testing.T) {
 	unknown.Phases = []compare.Phase{{Name: "steady", Judged: true, DurationS: 60}}
 	if got := compare.LoadChanges(constant, unknown); len(got) > 0 {
 		t.Errorf("where the rate is not known: %q", got)
+	}
+}
+
+func TestWhatIsNotKnownOfAllRunsIsSaidOnce(t *testing.T) {
+	// Three statements of which nothing is known in two of five runs, nor their error rate.
+	whole := []compare.Metric{p99(0.1), failed(0, 1), calls("SELECT 1", 1), calls("SELECT 2 FROM a", 1), calls("SELECT 3 FROM b", 1)}
+	var base []compare.Run
+	for i := range 5 {
+		r := run(fmt.Sprintf("r%d", i), whole...)
+		if i > 2 {
+			r.Metrics, r.Watched = whole[:1], nil
+		}
+		base = append(base, r)
+	}
+	c := compare.Against("b", base, run("new", whole...), margins)
+	want := []string{"all arrivals error rate is known of 3 of the baseline's 5 runs, and compared with these alone",
+		"the calls of 3 statements are not known of all of the baseline's runs, and compared with the others alone"}
+	if !slices.Equal(c.Warnings, want) {
+		t.Errorf("warnings %q, want %q", c.Warnings, want)
+	}
+	// And of none: one line, however many statements there are.
+	c = compare.Against("b", base[3:], run("new", whole...), margins)
+	lines := 0
+	for _, w := range c.Warnings {
+		if strings.Contains(w, "statements") {
+			lines++
+		}
+	}
+	if lines != 1 || !strings.Contains(strings.Join(c.Warnings, "\n"), "the baseline has no statements' calls, or a part of them is lost; the run has those of 3") {
+		t.Errorf("warnings %q", c.Warnings)
 	}
 }

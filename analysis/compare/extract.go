@@ -149,7 +149,7 @@ func (r *Run) cache(s *analysis.Summary) {
 }
 
 var (
-	comments  = regexp.MustCompile(`/\*.*?\*/`)
+	comments  = regexp.MustCompile(`(?s)/\*.*?\*/`)
 	parameter = regexp.MustCompile(`\$[0-9]+`)
 	several   = regexp.MustCompile(`\$(?: ?, ?\$)+`)
 	before    = regexp.MustCompile(` ([),])`)
