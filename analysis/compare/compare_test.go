@@ -502,3 +502,18 @@ func TestWhatIsNotKnownOfAllRunsIsSaidOnce(t *testing.T) {
 		t.Errorf("warnings %q", c.Warnings)
 	}
 }
+
+func TestWhatLooksWorseButMayBeChanceIsNamed(t *testing.T) {
+	loud := five(func(i int) compare.Metric { return p99(0.1 * math.Exp(0.1*float64(i-2))) })
+	c := compare.Against("b", loud, run("new", p99(0.13)), margins)
+	want := []string{"nothing could be decided: this is no proof that nothing became worse",
+		"undecided, but worse by the margin or more as far as this run shows: message p99; run again to know whether that was chance"}
+	if !slices.Equal(c.Reasons, want) || c.Regressed {
+		t.Errorf("30%% worse where runs differ as much: %q, want %q", c.Reasons, want)
+	}
+	for _, value := range []float64{0.1, 0.077} { // no worse
+		if c := compare.Against("b", loud, run("new", p99(value)), margins); strings.Contains(strings.Join(c.Reasons, "\n"), "worse by the margin") {
+			t.Errorf("%g s: %q", value, c.Reasons)
+		}
+	}
+}

@@ -161,14 +161,21 @@ func (x Change) sentence() string {
 // reasons shown at most; the rest is in the list of changes.
 const reasonsShown = 10
 
+// looksShown is how many undecided metrics that look worse are named.
+const looksShown = 3
+
 // reason says what decides.
 func (c *Comparison) reason() {
 	counts := map[Verdict]int{}
+	var looks []string // undecided, and worse by the margin as they stand
 	for _, x := range c.Changes {
 		if !x.Decides {
 			continue
 		}
 		counts[x.Verdict]++
+		if x.Verdict == Inconclusive && x.Change >= x.Margin && x.Change > 0 {
+			looks = append(looks, x.Metric.Label())
+		}
 		if x.Verdict == Regressed && counts[Regressed] <= reasonsShown {
 			c.Reasons = append(c.Reasons, x.Reason)
 		}
@@ -188,5 +195,12 @@ func (c *Comparison) reason() {
 		c.Reasons = append(c.Reasons, decided+": of these it is not proved that they did not become worse")
 	default:
 		c.Reasons = append(c.Reasons, decided)
+	}
+	if n := len(looks); n > 0 {
+		named := strings.Join(looks[:min(n, looksShown)], ", ")
+		if n > looksShown {
+			named += fmt.Sprintf(" and %d more", n-looksShown)
+		}
+		c.Reasons = append(c.Reasons, fmt.Sprintf("undecided, but worse by the margin or more as far as this run shows: %s; run again to know whether that was chance", named))
 	}
 }
