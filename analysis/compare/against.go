@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Recommended is the number of runs that a baseline should have.
@@ -256,7 +257,30 @@ func (c *Comparison) conclude() {
 	slices.SortStableFunc(c.Changes, func(a, b Change) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.weight(), a.weight()))
 	})
+	c.scarce()
 	c.reason()
+}
+
+// leastBeyond is the number of arrivals of a run beyond a quantile under which it is one of the
+// very slowest.
+const leastBeyond = 5
+
+// scarce says which quantiles that decide stand on a handful of arrivals. Their bounds hold, but
+// are wide, and nobody should wonder why.
+func (c *Comparison) scarce() {
+	var names []string
+	for _, x := range c.Changes {
+		for _, q := range quantiles {
+			if x.Decides && x.Metric.Unit == UnitSeconds && x.Metric.Name == q.name && float64(x.Metric.N)*(1-q.q) < leastBeyond {
+				names = append(names, x.Metric.Label())
+			}
+		}
+	}
+	if len(names) > 0 {
+		slices.Sort(names)
+		c.Warnings = append(c.Warnings, fmt.Sprintf("too few arrivals: fewer than %d of a run lie beyond %s, so chance moves it much; longer runs or higher rates are needed to compare it",
+			leastBeyond, strings.Join(names, ", ")))
+	}
 }
 
 // holm corrects p values for their number (Holm, Scandinavian Journal of Statistics 6 (1979) 65):

@@ -517,3 +517,22 @@ func TestWhatLooksWorseButMayBeChanceIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestAQuantileOfAHandfulOfArrivalsIsSaid(t *testing.T) {
+	of := func(n uint64) []compare.Metric {
+		m, all := p99(0.1), p99(0.1)
+		m.N, all.N, all.Kind, all.Scope = n, n, compare.KindAll, "" // of all arrivals it does not decide
+		p50 := m
+		p50.Name = "p50"
+		return []compare.Metric{m, p50, all}
+	}
+	base := []compare.Run{run("r0", of(499)...), run("r1", of(499)...), run("r2", of(499)...), run("r3", of(499)...), run("r4", of(499)...)}
+	// Of 499 arrivals 4.99 lie beyond the p99; of 500 it is 5.
+	want := []string{"too few arrivals: fewer than 5 of a run lie beyond message p99, so chance moves it much; longer runs or higher rates are needed to compare it"}
+	if c := compare.Against("b", base, run("new", of(499)...), margins); !slices.Equal(c.Warnings, want) {
+		t.Errorf("of 499: %q, want %q", c.Warnings, want)
+	}
+	if c := compare.Against("b", base, run("new", of(500)...), margins); len(c.Warnings) > 0 {
+		t.Errorf("of 500: %q", c.Warnings)
+	}
+}
