@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -75,6 +76,7 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		}
 	}
 	var added []compare.Run
+	margins := defaultMargins()
 	var refused []string
 	for _, dir := range dirs {
 		f, err := readFinished(dir)
@@ -106,6 +108,7 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 			complain(stderr, fmt.Sprintf("%s: %s", f.run.ID, w))
 		}
 		runs, added = append(runs, f.run), append(added, f.run)
+		margins = compare.MarginsOf(f.plan)
 	}
 	if len(refused) > 0 {
 		return fmt.Errorf("%s; nothing was added", strings.Join(refused, "\n"))
@@ -116,8 +119,13 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		}
 	}
 	fmt.Fprintf(stdout, "%s: %s added\n", name, count(len(added), "run"))
-	fmt.Fprintln(stdout, strings.Join(standing(runs, compare.MarginsOf(&scenarios.Plan{Compare: scenarios.DefaultCompare()})), "\n"))
+	fmt.Fprintln(stdout, strings.Join(standing(runs, margins), "\n"))
 	return nil
+}
+
+// defaultMargins are those of a plan that says nothing: a baseline keeps no plan.
+func defaultMargins() compare.Margins {
+	return compare.MarginsOf(&scenarios.Plan{Compare: scenarios.DefaultCompare()})
 }
 
 func count(n int, what string) string {
@@ -139,7 +147,8 @@ func standing(runs []compare.Run, g compare.Margins) []string {
 	default:
 		out = append(out, fmt.Sprintf("%d runs", n))
 	}
-	out = append(out, "the smallest slowdown that can be called (more runs, or steadier ones, make it smaller):")
+	out = append(out, fmt.Sprintf("the smallest slowdown that can be called with a margin of %g%% and %s (more runs, or steadier ones, make it smaller):",
+		100*g.Relative, time.Duration(g.AtLeastS*float64(time.Second))))
 	for _, d := range compare.Detectables(runs, g) {
 		change := "none"
 		if !math.IsInf(d.Change, 0) {
@@ -218,7 +227,7 @@ func newBaselineShow() *cobra.Command {
 					say("  !     %s: %s", r.ID, w)
 				}
 			}
-			for _, line := range standing(runs, compare.MarginsOf(&scenarios.Plan{Compare: scenarios.DefaultCompare()})) {
+			for _, line := range standing(runs, defaultMargins()) {
 				say("%s", line)
 			}
 			return nil
