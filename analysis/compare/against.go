@@ -37,8 +37,41 @@ func Against(name string, baseline []Run, next Run, g Margins) Comparison {
 		c.Changes = append(c.Changes, x)
 	}
 	c.endless(baseline, []Run{next}, decides, g)
+	c.rewritten()
 	c.conclude()
 	return c
+}
+
+// rewritten takes the vote from statements that are new and gone where the new ones are called no
+// more often than those that are gone were: a release that changed a statement's text called another one
+// as often. Whether they cost more is said of the database's calls and time an arrival.
+func (c *Comparison) rewritten() {
+	var changed []*Change
+	var calls [2]float64 // of those that are gone, and new
+	var count [2]int
+	for i := range c.Changes {
+		x := &c.Changes[i]
+		if x.Metric.Kind != KindStatement || x.Metric.Name != callsPerArrival {
+			continue
+		}
+		switch {
+		case x.Metric.Value == 0 && x.Baseline > 0:
+			calls[0], count[0] = calls[0]+x.Baseline, count[0]+1
+		case x.Metric.Value > 0 && x.Baseline == 0:
+			calls[1], count[1] = calls[1]+x.Metric.Value, count[1]+1
+		default:
+			continue
+		}
+		changed = append(changed, x)
+	}
+	if count[0] == 0 || count[1] == 0 || calls[1] > calls[0]+callsAtLeast {
+		return
+	}
+	for _, x := range changed {
+		x.Decides = false
+	}
+	c.Warnings = append(c.Warnings, fmt.Sprintf("statements have other texts than in the baseline: gone are %d with %s calls an arrival, new are %d with %s; they are shown, and count in the database's calls and time an arrival alone",
+		count[0], number(calls[0]), count[1], number(calls[1])))
 }
 
 // endless adds the quantiles that have no value in a new run, since their rank lies among its

@@ -536,3 +536,26 @@ func TestAQuantileOfAHandfulOfArrivalsIsSaid(t *testing.T) {
 		t.Errorf("of 500: %q", c.Warnings)
 	}
 }
+
+func TestAStatementWithAnotherTextIsNoRegression(t *testing.T) {
+	const before, after = "SELECT id, name FROM users WHERE id = $1", "SELECT id, name, locale FROM users WHERE id = $1"
+	total := func(perArrival float64) compare.Metric {
+		return compare.Metric{Kind: compare.KindDatabase, Scope: "database", Name: "calls_per_arrival", Unit: compare.UnitPerArrival, Value: perArrival, N: 33000, Lower: true}
+	}
+	var a, b []compare.Run
+	for i := range 5 {
+		a = append(a, run(fmt.Sprintf("a%d", i), calls(before, 1), total(1)))
+		b = append(b, run(fmt.Sprintf("b%d", i), calls(after, 1), total(1)))
+	}
+	for name, c := range map[string]compare.Comparison{"a run": compare.Against("b", a, b[0], margins), "pairs": compare.Paired("a.yaml", a, b, margins)} {
+		want := "statements have other texts than in the baseline: gone are 1 with 1 calls an arrival, new are 1 with 1;"
+		if c.Regressed || c.Family != 1 || !strings.Contains(strings.Join(c.Warnings, "\n"), want) {
+			t.Errorf("%s: regressed %t, %d count: %q, warnings %q", name, c.Regressed, c.Family, c.Reasons, c.Warnings)
+		}
+	}
+	// Twice as often under its new text is a regression, of its own and in all.
+	c := compare.Against("b", a, run("new", calls(after, 2), total(2)), margins)
+	if !c.Regressed || !strings.Contains(strings.Join(c.Reasons, "\n"), "0 -> 2, a statement that the baseline does not call") {
+		t.Errorf("called twice as often: %q", c.Reasons)
+	}
+}

@@ -62,6 +62,7 @@ func Paired(name string, a, b []Run, g Margins) Comparison {
 		c.Changes = append(c.Changes, x)
 	}
 	c.endless(a, b, decides, g)
+	c.rewritten()
 	c.conclude()
 	return c
 }
