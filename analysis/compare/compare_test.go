@@ -559,3 +559,21 @@ func TestAStatementWithAnotherTextIsNoRegression(t *testing.T) {
 		t.Errorf("called twice as often: %q", c.Reasons)
 	}
 }
+
+func TestADatabaseThatDidNothingHasAMargin(t *testing.T) {
+	busy := func(seconds float64) compare.Metric {
+		return compare.Metric{Kind: compare.KindDatabase, Scope: "database", Name: "time_per_arrival", Unit: compare.UnitSeconds, Value: seconds, N: 33000, Lower: true}
+	}
+	idle := five(func(int) compare.Metric { return busy(0) })
+	for seconds, want := range map[float64]compare.Verdict{0: compare.Same, 0.01: compare.Regressed} {
+		x := only(t, compare.Against("b", idle, run("new", busy(seconds)), margins))
+		// A fiftieth of 5 ms.
+		if !near(x.Margin, 0.0001, 1e-12) || !x.Absolute || x.Verdict != want {
+			t.Errorf("0s -> %gs: %s with a margin of %g: %s", seconds, x.Verdict, x.Margin, x.Reason)
+		}
+		pairs := compare.Paired("a.yaml", idle, five(func(int) compare.Metric { return busy(seconds) }), margins)
+		if x := only(t, pairs); x.Verdict != want || math.IsNaN(x.P) || math.IsInf(x.Margin, 0) {
+			t.Errorf("in pairs 0s -> %gs: %s with a margin of %g: %s", seconds, x.Verdict, x.Margin, x.Reason)
+		}
+	}
+}

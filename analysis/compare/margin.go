@@ -62,6 +62,9 @@ func (g Margins) of(m Metric, baseline float64, absolute bool) float64 {
 		if m.Kind == KindStatement || m.Kind == KindDatabase {
 			least *= insideShare
 		}
+		if absolute {
+			return least
+		}
 		return max(g.Relative, least/baseline)
 	}
 	return g.Relative

@@ -89,7 +89,7 @@ func pairedPlace(s set, others []Metric) place {
 		p.center += x / n
 		fx, fy := p.floor(s.runs[i]), p.floor(others[i])
 		late := 0.0
-		if s.next.Unit == UnitSeconds {
+		if s.next.Unit == UnitSeconds && !p.absolute {
 			late = (others[i].LagS - s.runs[i].LagS) / others[i].Value
 		}
 		p.within += (fx*fx + fy*fy + late*late) / n

@@ -136,7 +136,7 @@ func (p place) excessLag() float64 {
 	for _, r := range p.runs {
 		lag += r.LagS / float64(len(p.runs))
 	}
-	if p.next.Unit != UnitSeconds {
+	if p.next.Unit != UnitSeconds || p.absolute {
 		return 0
 	}
 	return max(0, p.next.LagS-lag) / p.next.Value

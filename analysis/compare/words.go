@@ -78,6 +78,10 @@ func (x Change) FormatChange(v float64) string {
 		return "?"
 	case x.Absolute && x.Metric.Unit == UnitShare:
 		return fmt.Sprintf("%+.2g points", 100*v)
+	case x.Absolute && x.Metric.Unit == UnitSeconds && v >= 0:
+		return "+" + x.Metric.Format(v)
+	case x.Absolute && x.Metric.Unit == UnitSeconds:
+		return x.Metric.Format(v)
 	case x.Absolute:
 		if v >= 0 {
 			return "+" + number(v)
