@@ -65,6 +65,23 @@ func (s *Summary) collapsed(objectives []scenarios.Objective) []string {
 	return why
 }
 
+// unseen says why what a gate's run saw is no pass, whatever is demanded of it: it was ended, for a
+// fail or for other objectives, before all that its plan judges had begun.
+func (s *Summary) unseen() string {
+	if s.StoppedBy != observation.ByGate {
+		return ""
+	}
+	if s.Header.Uneven {
+		return "the judged load changes, so a pass is known at the plan's end alone"
+	}
+	for _, l := range s.Header.Lanes {
+		if l.PlannedJudg > 0 && s.Scenarios[l.Scenario].Sent == 0 {
+			return fmt.Sprintf("no arrival of %s has been judged yet", l.Scenario)
+		}
+	}
+	return ""
+}
+
 func badVerb(o scenarios.Objective) string {
 	switch o.Metric {
 	case scenarios.MetricErrorRate:

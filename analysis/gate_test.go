@@ -30,7 +30,7 @@ func gateOf(t testing.TB, text string) *gated {
 		t.Fatal(err)
 	}
 	g := &gated{t: t, plan: plan, gate: NewGate(plan)}
-	h := observation.Header{Version: observation.Version, Gate: true}
+	h := observation.Header{Version: observation.Version, Gate: true, Uneven: Uneven(plan.Phases)}
 	var from time.Duration
 	for _, ph := range plan.Phases {
 		h.Phases = append(h.Phases, observation.Phase{Name: ph.Name, Judged: ph.Judged, Start: observation.Seconds(from), End: observation.Seconds(from + ph.Duration)})
@@ -210,6 +210,41 @@ phases: [{name: half, duration: 60s, at: 50%}, {name: full, duration: 60s}]
 	}
 	if k, n := gateOf(t, uneven+ownObjectives).until(60, 1000, 10); k.Verdict != Fail || n > 3 {
 		t.Errorf("after %d s: %+v; a fail is a fail", n, k)
+	}
+	for name, phases := range map[string]string{
+		"a peak between":  "[{name: before, duration: 60s}, {name: peak, duration: 20s, at: 300%, judged: false}, {name: after, duration: 60s}]",
+		"a pause between": "[{name: before, duration: 60s}, {name: pause, duration: 20s, at: 0%, judged: false}, {name: after, duration: 60s}]",
+	} {
+		k, n := gateOf(t, "load: [{scenario: auth, rate: 1000/s}]\nphases: "+phases+"\n"+ownObjectives).until(60, 1000, 0)
+		if k.Verdict != "" || k.Proved != 6 {
+			t.Errorf("%s: decided after %d s: %+v; what comes after it was not seen", name, n, k)
+		}
+	}
+}
+
+// A gate that fails by one objective has not seen what a pass by another one would stand on.
+func TestAFailedGateIsNoPassForAnotherPlan(t *testing.T) {
+	for name, c := range map[string]struct {
+		plan string
+		want Judgement
+	}{
+		"the load changes":        {"load: [{scenario: auth, rate: 1000/s}]\nphases: [{name: half, duration: 60s, at: 50%}, {name: full, duration: 60s}]\n", Inconclusive},
+		"a scenario was not sent": {"load: [{scenario: auth, rate: 1000/s}, {scenario: message, rate: 1/m}]\nphases: [{name: steady, duration: 300s}]\n", Inconclusive},
+		"the load is the same":    {steadyLoad, Pass},
+	} {
+		g := gateOf(t, c.plan+"objectives: [error_rate < 0.05%, cache_hit_ratio > 85%]\n")
+		for range 30 { // longer than a gate needs for a pass
+			g.record(1000, 10)
+		}
+		k, _ := g.until(20, 1000, 10)
+		if k.Verdict != Fail {
+			t.Fatalf("%s: %+v, want a fail", name, k)
+		}
+		run := g.m.Run
+		run.Footer = &observation.Footer{StoppedBy: observation.ByGate, StoppedAt: at(float64(len(run.Seconds))), StoppedWhy: k.Why}
+		if v := Judge(Summarize(&run), []scenarios.Objective{objectiveOf(t, "error_rate < 5%")}); v.Judgement != c.want {
+			t.Errorf("%s: judged by a kinder plan it is %s: %q; want %s", name, v.Judgement, v.Reasons, c.want)
+		}
 	}
 }
 

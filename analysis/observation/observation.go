@@ -78,8 +78,11 @@ type Header struct {
 	Seed    uint64   `json:"seed,omitempty"`
 	// Gate says that a verdict was looked for every second, and that the run ended as soon as
 	// there was one: what is judged must hold at every look.
-	Gate  bool   `json:"gate,omitempty"`
-	Floor *Floor `json:"floor,omitempty"` // nil: not measured
+	Gate bool `json:"gate,omitempty"`
+	// Uneven says that the judged load changes, or comes in parts with other load between them:
+	// what was seen of it says nothing about what was still to come.
+	Uneven bool   `json:"uneven,omitempty"`
+	Floor  *Floor `json:"floor,omitempty"` // nil: not measured
 }
 
 // Floor is what this machine alone adds to a response time: the same load for a moment against
