@@ -395,6 +395,31 @@ func TestAGuardIsAFail(t *testing.T) {
 	}
 }
 
+// The same where a gate had ended the run before, or where a person did not wait for what was in flight.
+func TestABreachIsAFailWhoeverEndedTheRun(t *testing.T) {
+	for _, c := range []struct {
+		footer observation.Footer
+		exit   int
+	}{
+		{observation.Footer{StoppedBy: observation.ByGate, StoppedWhy: "all 1 required objectives are met"}, ExitFail},
+		{observation.Footer{StoppedBy: observation.ByPerson, Interrupted: true, StoppedWhy: "interrupted after stop_when had ended it"}, ExitInterrupted},
+	} {
+		g := gateOf(t, steadyLoad+"objectives: [error_rate < 0.05%]\n")
+		g.until(60, 1000, 0)
+		run := g.m.Run
+		run.Footer = &c.footer
+		run.Footer.StoppedAt, run.Footer.Breach = at(float64(len(run.Seconds))), "error_rate > 50% over 200 requests: so it was"
+		v := Judge(Summarize(&run), g.plan.Objectives)
+		reasons := strings.Join(v.Reasons, "\n")
+		if v.Judgement != Fail || v.ExitCode != c.exit || !strings.Contains(reasons, "stop_when was breached: error_rate > 50% over 200 requests: so it was") {
+			t.Errorf("ended by %s: %s, exit %d, %s", c.footer.StoppedBy, v.Judgement, v.ExitCode, reasons)
+		}
+		if c.footer.StoppedBy == observation.ByGate && !strings.Contains(reasons, "no longer holds") {
+			t.Errorf("the gate's reason still stands: %s", reasons)
+		}
+	}
+}
+
 func TestAnEarlyEndCutsTheJudgedTime(t *testing.T) {
 	judged := func(seconds int, f observation.Footer) []stretch {
 		run := &observation.Run{Header: observation.Header{Phases: []observation.Phase{phase("warm-up", 0, 2, false), phase("a", 2, 10, true), phase("b", 10, 60, true)}}, Footer: &f}

@@ -70,15 +70,20 @@ func (g *guard) add(planned time.Duration, bad bool) bool {
 	return g.ended == len(g.ring) && g.bad >= g.least
 }
 
-// guard shows an arrival that ended to the guards; the first breach ends the run. What was
+// guard shows an arrival that ended to the guards; the first breach ends the run, and is
+// kept where a gate ended it before. What was
 // given up by a stop, or by the generator's own lateness, says nothing about the system.
 func (b *book) guard(a *arrival) {
 	if len(b.guards) == 0 || a.class == observation.Canceled || a.class == observation.Shed && a.lag > a.slotWait {
 		return
 	}
 	for _, g := range b.guards {
-		if g.add(a.planned, g.counts(a)) && !b.misled(g, a.end) && b.stopLocked(a.end, observation.ByGuard) {
-			b.breached(fmt.Sprintf("%s: %d of the last %d arrivals %s", g.Text, g.bad, len(g.ring), g.words()))
+		if !g.add(a.planned, g.counts(a)) || b.breach != "" || b.stoppedBy == observation.ByPerson || b.misled(g, a.end) {
+			continue
+		}
+		b.breach = fmt.Sprintf("%s: %d of the last %d arrivals %s", g.Text, g.bad, len(g.ring), g.words())
+		if b.stopLocked(a.end, observation.ByGuard) {
+			b.breached(b.breach)
 		}
 	}
 }

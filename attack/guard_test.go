@@ -126,3 +126,22 @@ stop_when: [error_rate > 50% over 20 requests, p90 > 2s over 30 requests]
 		})
 	}
 }
+
+// A gate has ended the run, and then nothing that is in flight is answered: the guard sees it, though
+// there is nothing left to end.
+func TestAGuardSeesTheDrainAfterAGate(t *testing.T) {
+	for every, want := range map[uint64]string{1: "error_rate > 50% over 50 requests: 50 of the last 50 arrivals failed", 50: ""} {
+		synctest.Test(t, func(t *testing.T) {
+			run := driveUntil(t, t.Context(), `
+load: [{scenario: auth, rate: 100/s}]
+limits: {in_flight: 5000, timeout: 20s}
+phases: [{name: steady, duration: 60s}]
+objectives: [throughput >= 1/s]
+stop_when: [error_rate > 50% over 50 requests]
+`, attacktest.New(attacktest.Script{HangEvery: every}), 10*time.Second)
+			if f := run.Footer; f.Breach != want || f.StoppedBy != observation.ByGate || f.StoppedAt.Duration() != 10*time.Second {
+				t.Errorf("every %d hangs: the record says %+v; want the breach %q", every, f, want)
+			}
+		})
+	}
+}

@@ -448,9 +448,10 @@ type Footer struct {
 	StoppedAt   Seconds           `json:"stopped_at_s,omitempty"`
 	StoppedBy   Stop              `json:"stopped_by,omitempty"` // "" for a run that went to its end; records of older versions say interrupted alone
 	StoppedWhy  string            `json:"stopped_why,omitempty"`
-	ClockDrift  Seconds           `json:"clock_drift_s"` // wall clock minus monotonic clock, over the run
-	Addresses   map[string]uint64 `json:"addresses"`     // requests by remote address
-	Retried     uint64            `json:"retried"`       // requests that net/http sent again by itself
+	Breach      string            `json:"breach,omitempty"` // what a guard of the plan saw, whoever ended the run
+	ClockDrift  Seconds           `json:"clock_drift_s"`    // wall clock minus monotonic clock, over the run
+	Addresses   map[string]uint64 `json:"addresses"`        // requests by remote address
+	Retried     uint64            `json:"retried"`          // requests that net/http sent again by itself
 	Sessions    int               `json:"sessions"`
 	Renewals    Renewals          `json:"renewals"`
 	Dropped     Dropped           `json:"dropped"`
