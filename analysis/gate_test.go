@@ -536,3 +536,22 @@ func TestWhatWasStillInFlightCanTakeAPassAway(t *testing.T) {
 		}
 	}
 }
+
+// What is demanded of a step too; what was sent in a phase that is not judged is nobody's.
+func TestWhatWasInFlightIsHeldAgainstStepsAndJudgedPhasesAlone(t *testing.T) {
+	const sec = observation.Seconds(time.Second)
+	slow := observation.Results{OK: 400, Over: map[string]uint64{">=1s": 200}}
+	second := observation.Second{Start: 20 * sec, Length: sec, Scenarios: map[string]*observation.LaneSecond{
+		"auth": {Steps: map[string]*observation.StepTally{"token": {Results: slow}}}}}
+	o := objectiveOf(t, "auth/token.p95 < 1s")
+	for _, judged := range []bool{true, false} {
+		run := &observation.Run{Seconds: []observation.Second{{Start: 19 * sec, Length: sec, Judged: true}, second},
+			Footer: &observation.Footer{StoppedBy: observation.ByGate, StoppedAt: 20*sec + sec/3}}
+		run.Header.Phases = []observation.Phase{phase("a", 0, 20, true), phase("b", 20, 60, judged)}
+		run.Header.Counters = []observation.Counter{{Scenario: "auth", Step: "token", Over: ">=1s", Limit: sec}}
+		s := Summary{Header: run.Header, after: afterwards(run)}
+		if got := s.collapsed([]scenarios.Objective{o}); (len(got) > 0) != judged || judged && !strings.Contains(got[0], "of the 400 calls") {
+			t.Errorf("the phase is judged: %v: %q", judged, got)
+		}
+	}
+}
