@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -338,6 +339,23 @@ func TestAGateSaysWhatIsOpen(t *testing.T) {
 	} {
 		if got := c.k.String(); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// From the first judged second on a gate says when it can pass, and it is not much before that.
+func TestAGateSaysFromTheStartHowLongItNeeds(t *testing.T) {
+	g := gateOf(t, steadyLoad+ownObjectives)
+	g.until(5, 1000, 0)
+	for second := 1; second <= 22; second++ {
+		k := g.second(1000, 0)
+		if want := fmt.Sprintf("error_rate < 0.05%% needs about %d s more", 23-second); !strings.Contains(k.String(), want) {
+			t.Errorf("after %d s: %q, want %q", second, k, want)
+		}
+		for _, r := range k.Open {
+			if strings.Contains(r.Reason, "about 0 s more") || r.MissingSeconds < float64(20-second) {
+				t.Errorf("after %d s: %v s more: %s", second, r.MissingSeconds, r.Reason)
+			}
 		}
 	}
 }
