@@ -555,6 +555,20 @@ func TestWhatWasStillInFlightCanTakeAPassAway(t *testing.T) {
 	}
 }
 
+// Of a system that failed before, its failures in that moment are no news.
+func TestAFailIsNotExplainedByWhatWasStillInFlight(t *testing.T) {
+	g := gateOf(t, steadyLoad+"objectives: [error_rate < 0.05%]\n")
+	k, _ := g.until(60, 1000, 10)
+	run := g.m.Run
+	cut := run.Seconds[len(run.Seconds)-1]
+	cut.Start, cut.Judged = cut.Start+cut.Length, false
+	run.Seconds = append(run.Seconds, cut)
+	run.Footer = &observation.Footer{StoppedBy: observation.ByGate, StoppedAt: cut.Start + cut.Length/2, StoppedWhy: k.Why}
+	if v := Judge(Summarize(&run), g.plan.Objectives); v.Judgement != Fail || !strings.Contains(v.Reasons[0], "missed") || strings.Contains(strings.Join(v.Reasons, "\n"), "run it again") {
+		t.Errorf("%s: %q", v.Judgement, v.Reasons)
+	}
+}
+
 // What is demanded of a step too; what was sent in a phase that is not judged is nobody's.
 func TestWhatWasInFlightIsHeldAgainstStepsAndJudgedPhasesAlone(t *testing.T) {
 	const sec = observation.Seconds(time.Second)

@@ -87,6 +87,7 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 		v.Judgement, v.ExitCode = Invalid, ExitInvalid
 	case len(missed) > 0 || len(breach) > 0:
 		v.Judgement, v.ExitCode = Fail, ExitFail
+		collapsed = nil // it takes a pass away, and there is none
 	case len(open) > 0 || len(stopped) > 0 || len(collapsed) > 0:
 		v.Judgement, v.ExitCode = Inconclusive, ExitInconclusive
 	default:
