@@ -179,6 +179,9 @@ func (r *Result) reach(at looks, n, phi, limit float64) Reach {
 func (s *Summary) missing(r *Result, unit string, low, high, n, phi, limit float64) {
 	at := looksOf(s.Header)
 	want, ok := needed(at, high, n, phi, limit)
+	if ok && s.Judged > 0 {
+		want = max(want, n+s.early()*n/s.Judged.Seconds())
+	}
 	would := "would prove it if the share stays"
 	if !ok {
 		r.Reason += "; a longer run would not prove it unless fewer are bad"

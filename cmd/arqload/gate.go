@@ -25,7 +25,8 @@ func newGate() *cobra.Command {
 		Long: `gate is run, but looks after each judged second whether the verdict is known already, and then ends the
 run: with pass when every required objective is met, with fail as soon as one is missed; else it goes on to
 the plan's end. Looking often makes an error no likelier: the bounds hold at every look, and are wider
-than those of run for that. A plan whose judged load changes can fail early, but passes at its end alone.`,
+than those of run for that. A plan whose judged load changes, or comes in parts, can fail early, but passes at
+its end alone.`,
 		Example: "  arqload gate plan.yaml --out runs --format text,json=report.json",
 		Args:    one("PLAN"),
 		RunE: func(c *cobra.Command, args []string) error {

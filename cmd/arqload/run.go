@@ -143,7 +143,7 @@ func drive(ctx context.Context, plan *scenarios.Plan, w *bundle.Writer, o runOpt
 	}
 	options := attack.Options{
 		Recorder: w, Collectors: list, Sources: sources,
-		Header: observation.Header{ID: w.ID(), ToolVersion: toolVersion(), Environment: environment(plan), Gate: o.gate},
+		Header: observation.Header{ID: w.ID(), ToolVersion: toolVersion(), Environment: environment(plan), Gate: o.gate, Uneven: analysis.Uneven(plan.Phases)},
 	}
 	var also []func() string
 	if o.gate {
