@@ -29,10 +29,10 @@ type Change struct {
 	Metric     string          `json:"metric"`
 	Unit       compare.Unit    `json:"unit"`
 	Baseline   float64         `json:"baseline"`
-	Observed   float64         `json:"observed"`
+	Observed   *float64        `json:"observed"` // null: the quantile's rank lies among the failures
 	Lower      bool            `json:"smaller_is_better"`
 	Scale      string          `json:"scale"` // relative or absolute
-	Change     float64         `json:"change"`
+	Change     *float64        `json:"change"`
 	Low        *float64        `json:"low"` // one-sided bounds, each at confidence
 	High       *float64        `json:"high"`
 	Margin     float64         `json:"margin"`
@@ -56,12 +56,16 @@ func (r *Report) AddComparison(c compare.Comparison, exit int) {
 	r.Comparison = []Change{}
 	for _, x := range c.Changes {
 		m := x.Metric
+		observed := &m.Value
+		if m.AmongFailures {
+			observed = nil
+		}
 		scale := "relative"
 		if x.Absolute {
 			scale = "absolute"
 		}
-		r.Comparison = append(r.Comparison, Change{Kind: m.Kind, Scope: m.Scope, Metric: m.Name, Unit: m.Unit, Baseline: x.Baseline, Observed: m.Value, Lower: m.Lower,
-			Scale: scale, Change: x.Change, Low: finite(x.Low), High: finite(x.High), Margin: x.Margin, Confidence: c.Confidence, N: m.N, Runs: x.Runs,
+		r.Comparison = append(r.Comparison, Change{Kind: m.Kind, Scope: m.Scope, Metric: m.Name, Unit: m.Unit, Baseline: x.Baseline, Observed: observed, Lower: m.Lower,
+			Scale: scale, Change: finite(x.Change), Low: finite(x.Low), High: finite(x.High), Margin: x.Margin, Confidence: c.Confidence, N: m.N, Runs: x.Runs,
 			P: finite(x.P), Adjusted: finite(x.Adjusted), Decides: x.Decides, Verdict: x.Verdict, Reason: x.Reason, change: x})
 	}
 	if c.Regressed {
@@ -147,8 +151,12 @@ func (t *text) comparison() {
 		if !c.Decides {
 			verdict = "(" + verdict + ")"
 		}
+		now := x.Metric.Format(x.Metric.Value)
+		if c.Observed == nil {
+			now = "failed"
+		}
 		points := strings.NewReplacer(" points", "pp")
-		tab.row(some(c.name(), x.Metric.Format(c.Baseline), x.Metric.Format(c.Observed), points.Replace(x.Moved()), points.Replace(x.Between()), points.Replace(x.FormatMargin()), verdict)...)
+		tab.row(some(c.name(), x.Metric.Format(c.Baseline), now, points.Replace(x.Moved()), points.Replace(x.Between()), points.Replace(x.FormatMargin()), verdict)...)
 	}
 	if len(t.r.Comparison) > 0 {
 		tab.render()

@@ -124,3 +124,31 @@ func TestWithoutABaselineNothingIsCompared(t *testing.T) {
 		t.Errorf("a comparison that was asked for and not made:\n%s", text.String()[:600])
 	}
 }
+
+func TestAQuantileAmongTheFailuresIsNullInTheComparison(t *testing.T) {
+	r, _ := comparison(t, 5)
+	one := func(value float64, among bool) compare.Run {
+		return compare.Run{ID: "x", Metrics: []compare.Metric{{Kind: compare.KindScenario, Scope: "message", Name: "p99", Unit: compare.UnitSeconds, Value: value, N: 100, Lower: true, AmongFailures: among}}}
+	}
+	r.AddComparison(compare.Against("v1", []compare.Run{one(0.1, false), one(0.11, false)}, one(0, true), compare.Margins{Relative: 0.1}), 0)
+	r.ComparisonAlone()
+	var text, j bytes.Buffer
+	if err := r.WriteText(&text, reports.TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.WriteJSON(&j); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Comparison []map[string]any `json:"comparison"`
+	}
+	if err := json.Unmarshal(j.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if x := got.Comparison[0]; x["observed"] != nil || x["change"] != nil || x["verdict"] != "inconclusive" {
+		t.Errorf("%v", x)
+	}
+	if !strings.Contains(text.String(), "message p99     105ms    failed") {
+		t.Errorf("the table:\n%s", text.String())
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Recommended is the number of runs that a baseline should have.
@@ -35,8 +36,39 @@ func Against(name string, baseline []Run, next Run, g Margins) Comparison {
 		x.Decides = decides(x.Metric)
 		c.Changes = append(c.Changes, x)
 	}
+	c.endless(baseline, []Run{next}, decides, g)
 	c.conclude()
 	return c
+}
+
+// endless adds the quantiles that have no value in a new run, since their rank lies among its
+// failures, and have one in the baseline: they are undecided, not absent. How sure it is that
+// more failed than in the baseline is the error rate's to say, over all arrivals.
+func (c *Comparison) endless(baseline, next []Run, decides func(Metric) bool, g Margins) {
+	seen := map[key]bool{}
+	for _, r := range next {
+		for _, m := range r.Metrics {
+			k := keyOf(m)
+			if !m.AmongFailures || seen[k] {
+				continue
+			}
+			var with []Metric
+			for _, b := range baseline {
+				for _, x := range b.Metrics {
+					if keyOf(x) == k && !x.AmongFailures {
+						with = append(with, x)
+					}
+				}
+			}
+			if len(with) == 0 {
+				continue
+			}
+			seen[k] = true
+			was := typical(with, false)
+			c.Changes = append(c.Changes, Change{Metric: m, Baseline: was, Change: math.Inf(1), Low: math.Inf(-1), High: math.Inf(1), Margin: g.of(m, was, false),
+				Runs: len(with), P: math.NaN(), Adjusted: math.NaN(), better: math.NaN(), Decides: decides(m)})
+		}
+	}
 }
 
 // few says what a baseline of fewer runs than recommended cannot show.
@@ -80,6 +112,9 @@ func collect(baseline []Run, next Run) (sets []set, lost []string) {
 	index := func(r Run) map[key]Metric {
 		by := map[key]Metric{}
 		for _, m := range r.Metrics {
+			if m.AmongFailures {
+				continue // [Comparison.endless]
+			}
 			k := keyOf(m)
 			if _, known := example[k]; !known {
 				example[k] = m
@@ -94,6 +129,7 @@ func collect(baseline []Run, next Run) (sets []set, lost []string) {
 	for i, r := range baseline {
 		past[i] = index(r)
 	}
+	var gone, unknown, some int // of statements, which may be many
 	for _, k := range order {
 		var s set
 		for i, r := range baseline {
@@ -106,14 +142,40 @@ func collect(baseline []Run, next Run) (sets []set, lost []string) {
 		switch {
 		case ok && len(s.runs) > 0:
 			sets = append(sets, s)
+			switch {
+			case len(s.runs) == len(baseline) || k.name == meanTime:
+			case k.kind == KindStatement:
+				some++
+			default:
+				lost = append(lost, fmt.Sprintf("%s is known of %d of the baseline's %d runs, and compared with these alone", label(k.kind, k.scope, k.name), len(s.runs), len(baseline)))
+			}
+		case !ok && amongFailures(next, k): // [Comparison.endless]
 		case k.name == meanTime: // of a statement that is new or gone, which its calls say
+		case k.kind == KindStatement && !ok:
+			gone++
+		case k.kind == KindStatement:
+			unknown++
 		case !ok:
 			lost = append(lost, fmt.Sprintf("not compared: the run has no %s, which the baseline has", label(k.kind, k.scope, k.name)))
 		default:
 			lost = append(lost, fmt.Sprintf("not compared: the baseline has no %s, which the run has", label(k.kind, k.scope, k.name)))
 		}
 	}
+	if gone > 0 {
+		lost = append(lost, fmt.Sprintf("not compared: the run has no statements' calls, or a part of them is lost; the baseline has those of %d", gone))
+	}
+	if unknown > 0 {
+		lost = append(lost, fmt.Sprintf("not compared: the baseline has no statements' calls, or a part of them is lost; the run has those of %d", unknown))
+	}
+	if some > 0 {
+		lost = append(lost, fmt.Sprintf("the calls of %d statements are not known of all of the baseline's runs, and compared with the others alone", some))
+	}
 	return sets, lost
+}
+
+// amongFailures reports whether the rank of a run's quantile lies among its failures.
+func amongFailures(r Run, k key) bool {
+	return slices.ContainsFunc(r.Metrics, func(m Metric) bool { return m.AmongFailures && keyOf(m) == k })
 }
 
 // in finds a metric in a run. A statement that is missing where all were watched was called 0
@@ -195,7 +257,30 @@ func (c *Comparison) conclude() {
 	slices.SortStableFunc(c.Changes, func(a, b Change) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.weight(), a.weight()))
 	})
+	c.scarce()
 	c.reason()
+}
+
+// leastBeyond is the number of arrivals of a run beyond a quantile under which it is one of the
+// very slowest.
+const leastBeyond = 5
+
+// scarce says which quantiles that decide stand on a handful of arrivals. Their bounds hold, but
+// are wide, and nobody should wonder why.
+func (c *Comparison) scarce() {
+	var names []string
+	for _, x := range c.Changes {
+		for _, q := range quantiles {
+			if x.Decides && x.Metric.Unit == UnitSeconds && x.Metric.Name == q.name && float64(x.Metric.N)*(1-q.q) < leastBeyond {
+				names = append(names, x.Metric.Label())
+			}
+		}
+	}
+	if len(names) > 0 {
+		slices.Sort(names)
+		c.Warnings = append(c.Warnings, fmt.Sprintf("too few arrivals: fewer than %d of a run lie beyond %s, so chance moves it much; longer runs or higher rates are needed to compare it",
+			leastBeyond, strings.Join(names, ", ")))
+	}
 }
 
 // holm corrects p values for their number (Holm, Scandinavian Journal of Statistics 6 (1979) 65):

@@ -23,6 +23,9 @@ func tailSlower(d time.Duration) time.Duration {
 	return d * 5 / 4
 }
 
+// marginSlower is as much slower as the margin: never to be called the same.
+func marginSlower(d time.Duration) time.Duration { return d * 11 / 10 }
+
 func allSlower(d time.Duration) time.Duration { return d * 5 / 4 }
 
 // tally counts the outcomes of comparisons of one kind.
@@ -30,6 +33,7 @@ type tally struct {
 	n, regressed, p99, improved int
 	bounds, above               int // lower bounds of response times, and those above 0
 	chance                      int // comparisons that would be called without a margin
+	tenths, same                int // response times with a margin of 10%, and those called the same
 }
 
 func (k *tally) add(c compare.Comparison) {
@@ -45,6 +49,12 @@ func (k *tally) add(c compare.Comparison) {
 			k.bounds++
 			if x.Low > 0 {
 				k.above++
+			}
+			if near(x.Margin, 0.1, 1e-6) { // the others' is that of 5 ms
+				k.tenths++
+				if x.Verdict == compare.Same {
+					k.same++
+				}
 			}
 			chance = chance || x.Adjusted < 1-compare.Confidence
 		}
@@ -98,6 +108,7 @@ func TestCalibratedOnRecordedNoise(t *testing.T) {
 	same, steady := pool(unchanged)
 	tail, steadyTail := pool(tailSlower)
 	slow, steadySlow := pool(allSlower)
+	_, steadyTenth := pool(marginSlower)
 	fit := 0
 	for _, runs := range steady {
 		if len(runs) > 0 {
@@ -118,7 +129,7 @@ func TestCalibratedOnRecordedNoise(t *testing.T) {
 		}
 	}
 	t.Logf("%d valid recorded runs, of which a baseline takes %d; runs of 60 s, %d comparisons of each kind", len(noise), fit, comparisons)
-	t.Logf("%-8s %-30s %-12s %10s %10s %10s %12s %14s", "baseline", "the new run", "drawn from", "regressed", "p99 called", "improved", "bounds > 0", "without margin")
+	t.Logf("%-8s %-30s %-12s %10s %10s %10s %12s %14s %8s", "baseline", "the new run", "drawn from", "regressed", "p99 called", "improved", "bounds > 0", "without margin", "same")
 	for _, kind := range []struct {
 		name       string
 		from       [][]compare.Run
@@ -131,6 +142,7 @@ func TestCalibratedOnRecordedNoise(t *testing.T) {
 		{"25% slower above 55 ms", tail, "all valid", 5, 1, 0}, {"25% slower, all", slow, "all valid", 5, 1, 0},
 		{"unchanged", same, "all valid", 3, 0.05, 0}, {"25% slower above 55 ms", steadyTail, "accepted", 3, 1, 0},
 		{"unchanged", same, "all valid", 2, 0.05, 0}, {"25% slower above 55 ms", steadyTail, "accepted", 2, 1, 0},
+		{"10% slower, all", steadyTenth, "accepted", 5, 1, 0}, {"10% slower, all", steadyTenth, "accepted", 3, 1, 0}, {"10% slower, all", steadyTenth, "accepted", 2, 1, 0},
 	} {
 		var k tally
 		for range comparisons {
@@ -142,9 +154,13 @@ func TestCalibratedOnRecordedNoise(t *testing.T) {
 			}
 			k.add(compare.Against("b", base, next, margins))
 		}
-		t.Logf("%-8d %-30s %-12s %10s %10s %10s %12s %14s", kind.runs, kind.name, kind.drawn, percent(k.regressed, k.n), percent(k.p99, k.n), percent(k.improved, k.n), percent(k.above, k.bounds), percent(k.chance, k.n))
+		t.Logf("%-8d %-30s %-12s %10s %10s %10s %12s %14s %8s", kind.runs, kind.name, kind.drawn, percent(k.regressed, k.n), percent(k.p99, k.n), percent(k.improved, k.n), percent(k.above, k.bounds), percent(k.chance, k.n), percent(k.same, k.tenths))
 		if float64(k.regressed) > kind.most*float64(k.n) {
 			t.Errorf("%d runs, %s, drawn from %s: %d of %d comparisons are called regressed, allowed are %g", kind.runs, kind.name, kind.drawn, k.regressed, k.n, kind.most*float64(k.n))
+		}
+		// A twentieth by right; those of one comparison move together, so 200 comparisons tell it to some 2%.
+		if kind.name == "10% slower, all" && float64(k.same) > 0.09*float64(k.tenths) {
+			t.Errorf("%d runs: of %d response times that are worse by their margin %d are called the same", kind.runs, k.tenths, k.same)
 		}
 		if float64(k.p99) < kind.find*float64(k.n) {
 			t.Errorf("%d runs, %s, drawn from %s: in %d of %d comparisons the p99 is found, at least %g should be", kind.runs, kind.name, kind.drawn, k.p99, k.n, kind.find*float64(k.n))

@@ -3,13 +3,16 @@ package compare_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"arqload/analysis"
 	"arqload/analysis/compare"
+	"arqload/analysis/hist"
 	"arqload/analysis/observation"
+	"arqload/scenarios"
 )
 
 var load = compare.Load{Arrivals: "constant", Phases: []compare.Phase{{Name: "steady", Judged: true, DurationS: 60}},
@@ -203,7 +206,7 @@ func TestStatementsAreComparedByTheirCalls(t *testing.T) {
 	}
 	// The same statement, as PostgreSQL 18 writes it.
 	c = compare.Against("b", five(func(int) compare.Metric { return calls("SELECT * FROM t WHERE id IN ($1, $2, $3)", 1) }),
-		run("new", calls("SELECT * FROM  t WHERE id IN ($1 /*, ... */)", 1)), margins)
+		run("new", calls("/* request\n17 */ SELECT * FROM  t WHERE id IN ($1 /*, ... */)", 1)), margins)
 	if x := only(t, c); x.Verdict != compare.Same {
 		t.Errorf("the same statement of another version: %s", x.Reason)
 	}
@@ -211,7 +214,7 @@ func TestStatementsAreComparedByTheirCalls(t *testing.T) {
 	blind := run("new", p99(0.1))
 	blind.Watched = nil
 	c = compare.Against("b", base, blind, margins)
-	if len(c.Changes) != 0 || !strings.Contains(strings.Join(c.Warnings, "\n"), "not compared: the run has no statement") {
+	if len(c.Changes) != 0 || !strings.Contains(strings.Join(c.Warnings, "\n"), "not compared: the run has no statements' calls") {
 		t.Errorf("no statements: %+v, warnings %q", c.Changes, c.Warnings)
 	}
 }
@@ -391,5 +394,145 @@ func TestMoreRunsFindSmallerChanges(t *testing.T) {
 			t.Errorf("%d runs: %.3f after %.3f", n, d[0].Change, last)
 		}
 		last = d[0].Change
+	}
+}
+
+func TestAQuantileAmongTheFailuresIsUndecidedNotAbsent(t *testing.T) {
+	among := compare.Metric{Kind: compare.KindScenario, Scope: "message", Name: "p99", Unit: compare.UnitSeconds, N: 33000, Lower: true, AmongFailures: true}
+	base := five(func(i int) compare.Metric { return p99(0.1 * math.Exp(0.01*float64(i-2))) })
+	pairs := []compare.Run{run("b0", p99(0.1)), run("b1", among), run("b2", p99(0.1)), run("b3", p99(0.1)), run("b4", p99(0.1))}
+	for name, c := range map[string]compare.Comparison{"a run": compare.Against("b", base, run("new", among), margins), "one of five slices": compare.Paired("a.yaml", base, pairs, margins)} {
+		x := only(t, c)
+		if x.Verdict != compare.Inconclusive || !x.Decides || c.Family != 1 || !math.IsInf(x.Change, 1) || !near(x.Baseline, 0.1, 1e-9) || x.Runs != 5 {
+			t.Errorf("%s: %+v in a family of %d", name, x, c.Family)
+		}
+		if want := "message p99: 100ms -> slower than any answer"; !strings.HasPrefix(x.Reason, want) {
+			t.Errorf("%s: %q, want %q", name, x.Reason, want)
+		}
+		if got := strings.Join(c.Reasons, "\n"); !strings.Contains(got, "nothing could be decided") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	// The baseline has runs of that kind: they are no fast ones, and none is made up for them.
+	base[0] = run("r0", among)
+	if x := only(t, compare.Against("b", base, run("new", p99(0.1)), margins)); x.Runs != 4 || x.Verdict != compare.Same {
+		t.Errorf("one of five baseline runs among the failures: %+v", x)
+	}
+	if c := compare.Against("b", []compare.Run{run("r", among), run("s", among)}, run("new", among), margins); len(c.Changes) != 0 || c.Regressed {
+		t.Errorf("where no run has a value: %+v", c.Changes)
+	}
+	// It comes from the record: of 1000 arrivals 20 failed, so the 990th of them is a failure.
+	h := hist.New()
+	h.RecordN(10*time.Millisecond, 980)
+	s := &analysis.Summary{Judged: 10 * time.Second, Generator: analysis.Generator{Lag: hist.New()}, Total: analysis.Population{Tally: observation.Tally{Planned: 1000, Sent: 1000, Results: observation.Results{OK: 980, Failed: 20}}, Response: h}}
+	for _, m := range compare.Of(s).Metrics {
+		if m.Unit == compare.UnitSeconds && m.AmongFailures != (m.Name == "p99") {
+			t.Errorf("%s: %+v", m.Label(), m)
+		}
+	}
+}
+
+func TestLargeNumbersArePrintedWhole(t *testing.T) {
+	base := five(func(i int) compare.Metric { return rate(1003 + float64(i)/10) })
+	if x := only(t, compare.Against("b", base, run("new", rate(852.4)), margins)); !strings.HasPrefix(x.Reason, "all arrivals ok/s regressed: 1003/s -> 852/s (-15%, at least -") {
+		t.Errorf("%q", x.Reason)
+	}
+	base = five(func(int) compare.Metric { return calls("SELECT 1", 1) })
+	if x := only(t, compare.Against("b", base, run("new", calls("SELECT 1", 1234.5)), margins)); !strings.Contains(x.Reason, "1 -> 1234 (x1235, at least x1219") {
+		t.Errorf("%q", x.Reason)
+	}
+	x := compare.Change{Absolute: true}
+	for v, want := range map[float64]string{2345.6: "+2346", -2345.6: "-2346", 0.05: "+0.05", 0: "+0"} {
+		if got := x.FormatChange(v); got != want {
+			t.Errorf("%g is %s, want %s", v, got, want)
+		}
+	}
+}
+
+func TestARampIsAnotherLoadThanAConstantRate(t *testing.T) {
+	// 50% to 150% of 100/s for 60 s are 6000 arrivals, as 100% are.
+	of := func(phase string) compare.Load {
+		p, err := scenarios.Parse("plan.yaml", []byte("version: 1\nname: x\nsystem: {base_url: \"http://127.0.0.1:1\", username: u, password: p}\nload: [{scenario: auth, rate: 100/s}]\nphases: [{name: steady, duration: 60s"+phase+"}]\nobjectives: [p50 < 1s]\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return compare.LoadOf(p)
+	}
+	constant, ramp := of(""), of(", from: 50%, to: 150%")
+	if constant.Lanes[0].PlannedJudged != ramp.Lanes[0].PlannedJudged {
+		t.Fatalf("%d and %d arrivals: the example shows nothing", constant.Lanes[0].PlannedJudged, ramp.Lanes[0].PlannedJudged)
+	}
+	want := []string{"the phases are steady (60s at 50% to 150%), in the baseline steady (60s at 100%)"}
+	if got := compare.LoadChanges(ramp, constant); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	unknown := constant
+	unknown.Phases = []compare.Phase{{Name: "steady", Judged: true, DurationS: 60}}
+	if got := compare.LoadChanges(constant, unknown); len(got) > 0 {
+		t.Errorf("where the rate is not known: %q", got)
+	}
+}
+
+func TestWhatIsNotKnownOfAllRunsIsSaidOnce(t *testing.T) {
+	// Three statements of which nothing is known in two of five runs, nor their error rate.
+	whole := []compare.Metric{p99(0.1), failed(0, 1), calls("SELECT 1", 1), calls("SELECT 2 FROM a", 1), calls("SELECT 3 FROM b", 1)}
+	var base []compare.Run
+	for i := range 5 {
+		r := run(fmt.Sprintf("r%d", i), whole...)
+		if i > 2 {
+			r.Metrics, r.Watched = whole[:1], nil
+		}
+		base = append(base, r)
+	}
+	c := compare.Against("b", base, run("new", whole...), margins)
+	want := []string{"all arrivals error rate is known of 3 of the baseline's 5 runs, and compared with these alone",
+		"the calls of 3 statements are not known of all of the baseline's runs, and compared with the others alone"}
+	if !slices.Equal(c.Warnings, want) {
+		t.Errorf("warnings %q, want %q", c.Warnings, want)
+	}
+	// And of none: one line, however many statements there are.
+	c = compare.Against("b", base[3:], run("new", whole...), margins)
+	lines := 0
+	for _, w := range c.Warnings {
+		if strings.Contains(w, "statements") {
+			lines++
+		}
+	}
+	if lines != 1 || !strings.Contains(strings.Join(c.Warnings, "\n"), "the baseline has no statements' calls, or a part of them is lost; the run has those of 3") {
+		t.Errorf("warnings %q", c.Warnings)
+	}
+}
+
+func TestWhatLooksWorseButMayBeChanceIsNamed(t *testing.T) {
+	loud := five(func(i int) compare.Metric { return p99(0.1 * math.Exp(0.1*float64(i-2))) })
+	c := compare.Against("b", loud, run("new", p99(0.13)), margins)
+	want := []string{"nothing could be decided: this is no proof that nothing became worse",
+		"undecided, but worse by the margin or more as far as this run shows: message p99; run again to know whether that was chance"}
+	if !slices.Equal(c.Reasons, want) || c.Regressed {
+		t.Errorf("30%% worse where runs differ as much: %q, want %q", c.Reasons, want)
+	}
+	for _, value := range []float64{0.1, 0.077} { // no worse
+		if c := compare.Against("b", loud, run("new", p99(value)), margins); strings.Contains(strings.Join(c.Reasons, "\n"), "worse by the margin") {
+			t.Errorf("%g s: %q", value, c.Reasons)
+		}
+	}
+}
+
+func TestAQuantileOfAHandfulOfArrivalsIsSaid(t *testing.T) {
+	of := func(n uint64) []compare.Metric {
+		m, all := p99(0.1), p99(0.1)
+		m.N, all.N, all.Kind, all.Scope = n, n, compare.KindAll, "" // of all arrivals it does not decide
+		p50 := m
+		p50.Name = "p50"
+		return []compare.Metric{m, p50, all}
+	}
+	base := []compare.Run{run("r0", of(499)...), run("r1", of(499)...), run("r2", of(499)...), run("r3", of(499)...), run("r4", of(499)...)}
+	// Of 499 arrivals 4.99 lie beyond the p99; of 500 it is 5.
+	want := []string{"too few arrivals: fewer than 5 of a run lie beyond message p99, so chance moves it much; longer runs or higher rates are needed to compare it"}
+	if c := compare.Against("b", base, run("new", of(499)...), margins); !slices.Equal(c.Warnings, want) {
+		t.Errorf("of 499: %q, want %q", c.Warnings, want)
+	}
+	if c := compare.Against("b", base, run("new", of(500)...), margins); len(c.Warnings) > 0 {
+		t.Errorf("of 500: %q", c.Warnings)
 	}
 }

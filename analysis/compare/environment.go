@@ -145,10 +145,11 @@ func short(hash string) string { return hash[:min(len(hash), 12)] }
 func LoadChanges(run, baseline Load) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	known := !slices.ContainsFunc(slices.Concat(run.Phases, baseline.Phases), func(p Phase) bool { return p.Rate == "" })
 	if run.Arrivals != baseline.Arrivals {
 		add("arrivals are %s, in the baseline %s", run.Arrivals, baseline.Arrivals)
 	}
-	if a, b := phases(run), phases(baseline); a != b {
+	if a, b := phases(run, known), phases(baseline, known); a != b {
 		add("the phases are %s, in the baseline %s", a, b)
 	}
 	was := map[string]Lane{}
@@ -182,14 +183,19 @@ func LoadChanges(run, baseline Load) []string {
 	return out
 }
 
-func phases(l Load) string {
+// phases names the phases of a load, with their rates where those of both are known.
+func phases(l Load, rates bool) string {
 	var all []string
 	for _, p := range l.Phases {
 		judged := ""
 		if !p.Judged {
 			judged = ", not judged"
 		}
-		all = append(all, fmt.Sprintf("%s (%gs%s)", p.Name, p.DurationS, judged))
+		rate := ""
+		if rates {
+			rate = " at " + p.Rate
+		}
+		all = append(all, fmt.Sprintf("%s (%gs%s%s)", p.Name, p.DurationS, rate, judged))
 	}
 	return strings.Join(all, ", ")
 }

@@ -79,8 +79,11 @@ func (r *Run) population(kind Kind, scope string, p *analysis.Population, s *ana
 	}
 	for _, x := range quantiles {
 		d, ok := p.Quantile(x.q)
+		if !ok && p.Failed > 0 {
+			r.add(Metric{Kind: kind, Scope: scope, Name: x.name, Unit: UnitSeconds, N: n, Lower: true, AmongFailures: true})
+		}
 		if !ok || d <= 0 {
-			continue // its rank lies among the failures, which error_rate shows
+			continue
 		}
 		se, _ := p.QuantileError(x.q)
 		lag, _ := s.Generator.Lag.Quantile(x.q)
@@ -146,7 +149,7 @@ func (r *Run) cache(s *analysis.Summary) {
 }
 
 var (
-	comments  = regexp.MustCompile(`/\*.*?\*/`)
+	comments  = regexp.MustCompile(`(?s)/\*.*?\*/`)
 	parameter = regexp.MustCompile(`\$[0-9]+`)
 	several   = regexp.MustCompile(`\$(?: ?, ?\$)+`)
 	before    = regexp.MustCompile(` ([),])`)

@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -15,7 +16,7 @@ import (
 func LoadOf(p *scenarios.Plan) Load {
 	l := Load{Arrivals: string(p.Arrivals.Process), Phases: []Phase{}, Lanes: []Lane{}}
 	for _, ph := range p.Phases {
-		l.Phases = append(l.Phases, Phase{Name: ph.Name, Judged: ph.Judged, DurationS: ph.Duration.Seconds()})
+		l.Phases = append(l.Phases, Phase{Name: ph.Name, Judged: ph.Judged, DurationS: ph.Duration.Seconds(), Rate: rateOf(ph)})
 	}
 	for i, line := range p.Load {
 		shape := p.Schedule(i)
@@ -33,6 +34,22 @@ func LoadOf(p *scenarios.Plan) Load {
 		l.Lanes = append(l.Lanes, lane)
 	}
 	return l
+}
+
+// rateOf says how a phase's rate goes.
+func rateOf(p scenarios.Phase) string {
+	percent := func(share float64) string { return fmt.Sprintf("%g%%", math.Round(1e6*share)/1e4) }
+	switch {
+	case len(p.Steps) > 0:
+		var steps []string
+		for _, s := range p.Steps {
+			steps = append(steps, percent(s))
+		}
+		return "in steps of " + strings.Join(steps, ", ")
+	case p.From == p.To:
+		return percent(p.From)
+	}
+	return percent(p.From) + " to " + percent(p.To)
 }
 
 // Incomplete says why a run cannot be compared, whatever its verdict: it did not see all of its
@@ -62,7 +79,7 @@ func Incomplete(s *analysis.Summary) []string {
 // own lag was as large. Empty: it is good.
 func Restless(r Run, g Margins) string {
 	for _, m := range r.Metrics {
-		if m.Kind != KindAll || m.Name != "p99" {
+		if m.Kind != KindAll || m.Name != "p99" || m.AmongFailures {
 			continue
 		}
 		const so = ": something else used its machine, or the system was not steady, and with runs like this one only large changes can be found"

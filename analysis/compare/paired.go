@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat"
 )
@@ -45,6 +46,9 @@ func Paired(name string, a, b []Run, g Margins) Comparison {
 				others = append(others, m)
 			}
 		}
+		if slices.ContainsFunc(b, func(r Run) bool { return amongFailures(r, k) }) {
+			continue // [Comparison.endless]
+		}
 		if len(others) != len(b) || len(s.runs) != len(b) {
 			c.Warnings = append(c.Warnings, fmt.Sprintf("not compared: %s is not known of every slice", s.next.Label()))
 			continue
@@ -57,6 +61,7 @@ func Paired(name string, a, b []Run, g Margins) Comparison {
 		x.Decides = decides(x.Metric)
 		c.Changes = append(c.Changes, x)
 	}
+	c.endless(a, b, decides, g)
 	c.conclude()
 	return c
 }
@@ -65,7 +70,9 @@ func Paired(name string, a, b []Run, g Margins) Comparison {
 func find(r Run, k key, example Metric) (Metric, bool) {
 	by := map[key]Metric{}
 	for _, m := range r.Metrics {
-		by[keyOf(m)] = m
+		if !m.AmongFailures {
+			by[keyOf(m)] = m
+		}
 	}
 	return in(r, by, k, example)
 }

@@ -35,6 +35,9 @@ type Phase struct {
 	Name      string  `json:"name"`
 	Judged    bool    `json:"judged"`
 	DurationS float64 `json:"duration_s"`
+	// Rate is how the rate goes, in words: "50% to 150%". The number of arrivals does not tell a
+	// ramp from a constant rate. "": not known.
+	Rate string `json:"rate,omitempty"`
 }
 
 // Lane is one scenario of the load.
@@ -104,6 +107,9 @@ type Metric struct {
 	SE float64 `json:"se,omitempty"`
 	// LagS is the generator's own lag at the same quantile as the value's, over all arrivals.
 	LagS float64 `json:"lag_s,omitempty"`
+	// AmongFailures says that a quantile's rank lies among the failures, which are slower than any
+	// answer: it has no value, and Value is 0.
+	AmongFailures bool `json:"among_failures,omitempty"`
 	// Phi is by how much the events of a share come together; 0 is 1: independent ones.
 	Phi float64 `json:"phi,omitempty"`
 }

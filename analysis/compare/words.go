@@ -57,7 +57,15 @@ func (m Metric) Format(v float64) string {
 	case UnitShare:
 		return fmt.Sprintf("%.3g%%", 100*v)
 	case UnitPerS:
-		return fmt.Sprintf("%.3g/s", v)
+		return number(v) + "/s"
+	}
+	return number(v)
+}
+
+// number prints three significant digits, and of what is larger the whole: 1000/s, not 1e+03/s.
+func number(v float64) string {
+	if math.Abs(v) >= 999.5 {
+		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.3g", v)
 }
@@ -71,9 +79,12 @@ func (x Change) FormatChange(v float64) string {
 	case x.Absolute && x.Metric.Unit == UnitShare:
 		return fmt.Sprintf("%+.2g points", 100*v)
 	case x.Absolute:
-		return fmt.Sprintf("%+.3g", v)
+		if v >= 0 {
+			return "+" + number(v)
+		}
+		return number(v)
 	case v >= 9.995:
-		return fmt.Sprintf("x%.3g", 1+v)
+		return "x" + number(1+v)
 	case math.Abs(v) < 0.00995:
 		return fmt.Sprintf("%+.1f%%", 100*v)
 	}
@@ -110,6 +121,9 @@ func (x Change) Between() string {
 // sentence says a verdict in a sentence that a person can act on.
 func (x Change) sentence() string {
 	m := x.Metric
+	if m.AmongFailures {
+		return fmt.Sprintf("%s: %s -> slower than any answer, since so many of the run's arrivals failed; whether that is more than chance is said of the error rate", m.Label(), m.Format(x.Baseline))
+	}
 	values := fmt.Sprintf("%s -> %s", m.Format(x.Baseline), m.Format(m.Value))
 	switch {
 	case m.Kind == KindStatement && m.Name == callsPerArrival && x.Baseline == 0:
@@ -147,14 +161,21 @@ func (x Change) sentence() string {
 // reasons shown at most; the rest is in the list of changes.
 const reasonsShown = 10
 
+// looksShown is how many undecided metrics that look worse are named.
+const looksShown = 3
+
 // reason says what decides.
 func (c *Comparison) reason() {
 	counts := map[Verdict]int{}
+	var looks []string // undecided, and worse by the margin as they stand
 	for _, x := range c.Changes {
 		if !x.Decides {
 			continue
 		}
 		counts[x.Verdict]++
+		if x.Verdict == Inconclusive && x.Change >= x.Margin && x.Change > 0 {
+			looks = append(looks, x.Metric.Label())
+		}
 		if x.Verdict == Regressed && counts[Regressed] <= reasonsShown {
 			c.Reasons = append(c.Reasons, x.Reason)
 		}
@@ -174,5 +195,12 @@ func (c *Comparison) reason() {
 		c.Reasons = append(c.Reasons, decided+": of these it is not proved that they did not become worse")
 	default:
 		c.Reasons = append(c.Reasons, decided)
+	}
+	if n := len(looks); n > 0 {
+		named := strings.Join(looks[:min(n, looksShown)], ", ")
+		if n > looksShown {
+			named += fmt.Sprintf(" and %d more", n-looksShown)
+		}
+		c.Reasons = append(c.Reasons, fmt.Sprintf("undecided, but worse by the margin or more as far as this run shows: %s; run again to know whether that was chance", named))
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -74,6 +75,7 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		}
 	}
 	var added []compare.Run
+	var refused []string
 	for _, dir := range dirs {
 		f, err := readFinished(dir)
 		if err != nil {
@@ -97,12 +99,16 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 			why = append(why, restless+" (--force adds it)")
 		}
 		if len(why) > 0 {
-			return fmt.Errorf("%s cannot be in the baseline %s: %s; nothing was added", dir, name, strings.Join(why, "; "))
+			refused = append(refused, fmt.Sprintf("%s cannot be in the baseline %s: %s", dir, name, strings.Join(why, "; ")))
+			continue
 		}
 		for _, w := range compare.EnvironmentChanges(f.run, runs) {
 			complain(stderr, fmt.Sprintf("%s: %s", f.run.ID, w))
 		}
 		runs, added = append(runs, f.run), append(added, f.run)
+	}
+	if len(refused) > 0 {
+		return fmt.Errorf("%s; nothing was added", strings.Join(refused, "\n"))
 	}
 	for _, r := range added {
 		if err := b.Add(name, r); err != nil {
@@ -159,10 +165,12 @@ func newBaselineList() *cobra.Command {
 			if len(names) == 0 {
 				fmt.Fprintf(c.ErrOrStderr(), "no baselines in %s: arqload baseline add NAME BUNDLE makes one\n", store)
 			}
+			var failed error // the others are listed nevertheless
 			for _, n := range names {
 				runs, err := b.Runs(n)
 				if err != nil {
-					return err
+					failed = errors.Join(failed, err)
+					continue
 				}
 				last := runs[len(runs)-1]
 				note := ""
@@ -174,7 +182,7 @@ func newBaselineList() *cobra.Command {
 				}
 				fmt.Fprintln(c.OutOrStdout(), reports.Printable(fmt.Sprintf("%-24s %s of %s, the last of %s on %s%s", n, count(len(runs), "run"), last.Name, last.StartedAt, last.Environment["host"], note)))
 			}
-			return nil
+			return failed
 		},
 	}
 	storeFlag(c, &store)
@@ -227,11 +235,11 @@ func newBaselineRemove() *cobra.Command {
 		Short: "Remove a run from a baseline, or the whole baseline",
 		Args:  arguments(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
-			id := ""
-			if len(args) == 2 {
-				id = args[1]
+			b := bundle.OpenBaselines(store)
+			if len(args) == 2 { // be it "", of a variable that is not set: that is no run, and not all of them
+				return b.Remove(args[0], args[1])
 			}
-			return bundle.OpenBaselines(store).Remove(args[0], id)
+			return b.RemoveAll(args[0])
 		},
 	}
 	storeFlag(c, &store)

@@ -42,7 +42,9 @@ func readFinished(dir string) (*finished, error) {
 		return nil, err
 	}
 	s := analysis.Summarize(record)
-	return &finished{judged: judge(record, plan.Objectives), summary: s, plan: plan, run: compare.Of(s)}, nil
+	run := compare.Of(s)
+	run.Load.Phases = compare.LoadOf(plan).Phases // the record does not know their rates
+	return &finished{judged: judge(record, plan.Objectives), summary: s, plan: plan, run: run}, nil
 }
 
 // unfit says why a run cannot be compared; none: it can.
@@ -111,11 +113,15 @@ with --interleave also 4, 6 and 130 as in arqload run.`,
 			}
 			f.against(args[0], baseline, forced)
 			f.report.ComparisonAlone()
+			f.report.ExitCode = analysis.ExitPass // the comparison's, whatever the run's was
+			if f.report.Compared.Regressed {
+				f.report.ExitCode = exitRegression
+			}
 			if err := f.write(formats, c.OutOrStdout()); err != nil {
 				return err
 			}
-			if f.report.Compared.Regressed {
-				return &exitError{code: exitRegression}
+			if f.report.ExitCode != analysis.ExitPass {
+				return &exitError{code: f.report.ExitCode}
 			}
 			return nil
 		},

@@ -35,7 +35,7 @@ func (b Baselines) folder(name string) (string, error) {
 	return filepath.Join(b.dir, name), nil
 }
 
-// Names returns the baselines there are, sorted.
+// Names returns the baselines there are, sorted: folders that hold a run.
 func (b Baselines) Names() ([]string, error) {
 	entries, err := os.ReadDir(b.dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -46,15 +46,28 @@ func (b Baselines) Names() ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.IsDir() && baselineName.MatchString(e.Name()) && !strings.HasPrefix(e.Name(), ".") {
+		if !e.IsDir() || !baselineName.MatchString(e.Name()) || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		inside, err := os.ReadDir(filepath.Join(b.dir, e.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("reading the baselines: %w", err)
+		}
+		if slices.ContainsFunc(inside, isRun) {
 			names = append(names, e.Name())
 		}
 	}
 	return names, nil
 }
 
+// isRun reports whether a file of a baseline's folder holds a run.
+func isRun(e os.DirEntry) bool {
+	return !e.IsDir() && !strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), runSuffix)
+}
+
 // Runs returns the runs of a baseline, oldest first. A baseline that does not exist is an error;
 // so is a file in it that cannot be read: a comparison with a part would be another comparison.
+// Runs of two loads in one folder, as a merge in git can bring them together, are an error too.
 func (b Baselines) Runs(name string) ([]compare.Run, error) {
 	dir, err := b.folder(name)
 	if err != nil {
@@ -69,7 +82,7 @@ func (b Baselines) Runs(name string) ([]compare.Run, error) {
 	}
 	var runs []compare.Run
 	for _, e := range entries {
-		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || !strings.HasSuffix(e.Name(), runSuffix) {
+		if !isRun(e) {
 			continue
 		}
 		r, err := readBaselineRun(filepath.Join(dir, e.Name()))
@@ -84,6 +97,12 @@ func (b Baselines) Runs(name string) ([]compare.Run, error) {
 	slices.SortFunc(runs, func(x, y compare.Run) int {
 		return strings.Compare(x.StartedAt+x.ID, y.StartedAt+y.ID)
 	})
+	for _, r := range runs[1:] {
+		if d := compare.LoadChanges(r.Load, runs[0].Load); len(d) > 0 {
+			return nil, fmt.Errorf("the runs of the baseline %s are of different loads, so nothing can be compared with it: of %s, with %s as the baseline: %s; take one kind out with arqload baseline remove %s RUN",
+				name, r.ID, runs[0].ID, strings.Join(d, "; "), name)
+		}
+	}
 	return runs, nil
 }
 
@@ -121,26 +140,31 @@ func (b Baselines) Add(name string, r compare.Run) error {
 	return nil
 }
 
-// Remove takes one run out of a baseline, or the whole baseline where id is empty. It removes
-// runs and nothing else that a folder may hold.
+// Remove takes one run out of a baseline.
 func (b Baselines) Remove(name, id string) error {
 	dir, err := b.folder(name)
 	if err != nil {
 		return err
 	}
-	if id != "" {
-		if !baselineName.MatchString(id) {
-			return fmt.Errorf("%q is no run's id", id)
-		}
-		err := os.Remove(filepath.Join(dir, id+runSuffix))
-		if errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("there is no run %s in the baseline %s: arqload baseline show %s lists them", id, name, name)
-		}
-		if err != nil {
-			return fmt.Errorf("removing the run: %w", err)
-		}
-		_ = os.Remove(dir) // where it was the last
-		return nil
+	if !baselineName.MatchString(id) {
+		return fmt.Errorf("%q is no run's id: arqload baseline show %s lists them", id, name)
+	}
+	err = os.Remove(filepath.Join(dir, id+runSuffix))
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no run %s in the baseline %s: arqload baseline show %s lists them", id, name, name)
+	}
+	if err != nil {
+		return fmt.Errorf("removing the run: %w", err)
+	}
+	_ = os.Remove(dir) // where it was the last
+	return nil
+}
+
+// RemoveAll removes a baseline: its runs, and nothing else that its folder may hold.
+func (b Baselines) RemoveAll(name string) error {
+	dir, err := b.folder(name)
+	if err != nil {
+		return err
 	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -150,7 +174,7 @@ func (b Baselines) Remove(name, id string) error {
 		return fmt.Errorf("removing the baseline: %w", err)
 	}
 	for _, e := range entries {
-		if !e.IsDir() && strings.HasSuffix(e.Name(), runSuffix) {
+		if isRun(e) {
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 				return fmt.Errorf("removing the baseline: %w", err)
 			}

@@ -92,7 +92,7 @@ func TestNoNameLeavesTheFolder(t *testing.T) {
 	b := OpenBaselines(filepath.Join(dir, "store"))
 	for _, name := range []string{"", ".", "..", "../x", "a/b", ".hidden", `a\b`, "a b", strings.Repeat("x", 101)} {
 		_, err := b.Runs(name)
-		for what, err := range map[string]error{"add": b.Add(name, baselineRun("a", "")), "remove": b.Remove(name, ""), "show": err} {
+		for what, err := range map[string]error{"add": b.Add(name, baselineRun("a", "")), "remove": b.RemoveAll(name), "remove a run": b.Remove(name, "a"), "show": err} {
 			if err == nil || !strings.Contains(err.Error(), "is no name of a baseline") {
 				t.Errorf("%s %q: %v", what, name, err)
 			}
@@ -146,7 +146,13 @@ func TestRemovingTakesRunsAndNothingElse(t *testing.T) {
 	}
 	notes := filepath.Join(dir, "v1", "NOTES.md")
 	must(t, os.WriteFile(notes, nil, 0o644))
-	if err := b.Remove("v1", ""); err == nil || !strings.Contains(err.Error(), "its folder is not") {
+	if err := b.Remove("v1", ""); err == nil || !strings.Contains(err.Error(), "is no run's id") {
+		t.Errorf("a run without an id, as of a variable that is not set: %v", err)
+	}
+	if runs, err := b.Runs("v1"); err != nil || len(runs) != 1 {
+		t.Errorf("it took %v, %v", runs, err)
+	}
+	if err := b.RemoveAll("v1"); err == nil || !strings.Contains(err.Error(), "its folder is not") {
 		t.Errorf("a folder with other files: %v", err)
 	}
 	if _, err := os.Stat(notes); err != nil {
@@ -155,7 +161,10 @@ func TestRemovingTakesRunsAndNothingElse(t *testing.T) {
 	if _, err := b.Runs("v1"); err == nil {
 		t.Error("the runs are still there")
 	}
-	if err := b.Remove("v2", ""); err == nil || !strings.Contains(err.Error(), "there is no baseline v2") {
+	if names, err := b.Names(); err != nil || len(names) != 0 {
+		t.Errorf("a folder without a run is the baseline %v, %v", names, err)
+	}
+	if err := b.RemoveAll("v2"); err == nil || !strings.Contains(err.Error(), "there is no baseline v2") {
 		t.Errorf("a baseline that is not there: %v", err)
 	}
 }
@@ -169,5 +178,22 @@ func TestANumberThatJSONDoesNotHaveIsRefused(t *testing.T) {
 	}
 	if names, _ := b.Names(); len(names) > 0 {
 		t.Errorf("a refused run left %v", names)
+	}
+}
+
+func TestRunsOfTwoLoadsAreNoBaseline(t *testing.T) {
+	// As where two branches made a baseline of one name, and git merged the files.
+	b := OpenBaselines(t.TempDir())
+	must(t, b.Add("v1", baselineRun("a", "2026-11-23T09:00:00Z")))
+	other := baselineRun("b", "2026-11-23T10:00:00Z")
+	other.Load.Lanes = slices.Clone(other.Load.Lanes)
+	other.Load.Lanes[0].RatePerS = 5
+	must(t, b.Add("v1", other))
+	if _, err := b.Runs("v1"); err == nil || !strings.Contains(err.Error(), "different loads") || !strings.Contains(err.Error(), "of b, with a as the baseline: auth is planned with 5/s, in the baseline with 50/s") {
+		t.Errorf("runs of two loads: %v", err)
+	}
+	must(t, b.Remove("v1", "b"))
+	if _, err := b.Runs("v1"); err != nil {
+		t.Error(err)
 	}
 }
