@@ -55,6 +55,7 @@ func (t *text) verdict() {
 		}
 		word = "\x1b[1;" + code + "m" + word + "\x1b[0m"
 	}
+	word += t.r.besides()
 	t.paragraph(word+"  ", fmt.Sprintf("%s (exit code %d)", r.Run.Name, r.ExitCode))
 	for _, reason := range r.Reasons {
 		t.paragraph("  - ", reason)
