@@ -184,9 +184,10 @@ func newBaselineList() *cobra.Command {
 func newBaselineShow() *cobra.Command {
 	var store string
 	c := &cobra.Command{
-		Use:   "show NAME",
-		Short: "Show the runs of a baseline and what it can tell",
-		Args:  arguments(1, 1),
+		Use:     "show NAME",
+		Short:   "Show the runs of a baseline and what it can tell",
+		Example: "  arqload baseline show release-41",
+		Args:    arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			runs, err := bundle.OpenBaselines(store).Runs(args[0])
 			if err != nil {
@@ -223,9 +224,10 @@ func newBaselineShow() *cobra.Command {
 func newBaselineRemove() *cobra.Command {
 	var store string
 	c := &cobra.Command{
-		Use:   "remove NAME [RUN]",
-		Short: "Remove a run from a baseline, or the whole baseline",
-		Args:  arguments(1, 2),
+		Use:     "remove NAME [RUN]",
+		Short:   "Remove a run from a baseline, or the whole baseline",
+		Example: "  arqload baseline remove release-41 20261123T091500Z-arq-baseline\n  arqload baseline remove release-41",
+		Args:    arguments(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			id := ""
 			if len(args) == 2 {
