@@ -64,13 +64,3 @@ func (s *Summary) collapsed(objectives []scenarios.Objective) []string {
 	}
 	return why
 }
-
-func badVerb(o scenarios.Objective) string {
-	switch o.Metric {
-	case scenarios.MetricErrorRate:
-		return "failed"
-	case scenarios.MetricAvailability:
-		return "got no answer or a 5xx"
-	}
-	return "took too long or failed"
-}

@@ -227,18 +227,20 @@ func countedUnit(isStep bool) string {
 }
 
 func badWords(o scenarios.Objective, isStep bool) string {
-	unit := countedUnit(isStep)
-	switch o.Metric {
-	case scenarios.MetricErrorRate:
-		return unit + " failed"
-	case scenarios.MetricAvailability:
-		return unit + " got no answer or a 5xx"
+	return countedUnit(isStep) + " " + badVerb(o)
+}
+
+// badVerb is what a bad one did.
+func badVerb(o scenarios.Objective) string {
+	switch {
+	case o.Metric == scenarios.MetricErrorRate:
+		return "failed"
+	case o.Metric == scenarios.MetricAvailability:
+		return "got no answer or a 5xx"
+	case o.Op == scenarios.LessEqual:
+		return fmt.Sprintf("took longer than %s or failed", o.LimitDuration())
 	}
-	verb := "took " + o.LimitDuration().String() + " or longer"
-	if o.Op == scenarios.LessEqual {
-		verb = "took longer than " + o.LimitDuration().String()
-	}
-	return unit + " " + verb + " or failed"
+	return fmt.Sprintf("took %s or longer or failed", o.LimitDuration())
 }
 
 // episode is the longest episode for which the proofs of this run hold.
