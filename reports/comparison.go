@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"arqload/analysis"
@@ -109,6 +110,12 @@ func (r *Report) NotCompared(baseline, why string, exit int) {
 	r.Compared = &ComparisonSummary{Baseline: baseline, Confidence: compare.Confidence, Runs: []string{}, Reasons: []string{}, Warnings: []string{}, NotMade: why}
 }
 
+// decided says whether the comparison could tell anything: where it could not, no regression
+// was found because none could be.
+func (r *Report) decided() bool {
+	return slices.ContainsFunc(r.Comparison, func(c Change) bool { return c.Decides && c.Verdict != compare.Inconclusive })
+}
+
 // finite returns a number that JSON has, nil where there is none.
 func finite(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -143,6 +150,9 @@ func (t *text) comparison() {
 		return
 	}
 	word := "no regression found"
+	if !t.r.decided() {
+		word = "NOTHING DECIDED"
+	}
 	if s.Regressed {
 		word = "REGRESSED"
 		if t.o.Color {

@@ -106,6 +106,19 @@ func TestTheFirstLineSaysThatAPassedRunRegressed(t *testing.T) {
 	}
 }
 
+func TestAComparisonThatCouldTellNothingDoesNotSoundLikeAPass(t *testing.T) {
+	r, c := comparison(t, 1)
+	r.AddComparison(c, 0)
+	r.ComparisonAlone()
+	var b bytes.Buffer
+	if err := r.WriteText(&b, reports.TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "NOTHING DECIDED: Compared with the baseline v1 (1 run)\n  - nothing could be decided: "; !strings.HasPrefix(b.String(), want) {
+		t.Errorf("%.200q, not %q", b.String(), want)
+	}
+}
+
 func TestTheComparisonInJSON(t *testing.T) {
 	for _, runs := range []int{1, 5} {
 		r, c := comparison(t, runs)

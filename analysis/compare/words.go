@@ -167,7 +167,10 @@ func (c *Comparison) reason() {
 			c.Reasons = append(c.Reasons, x.Reason)
 		}
 	}
-	if n := counts[Regressed] - reasonsShown; n > 0 {
+	switch n := counts[Regressed] - reasonsShown; {
+	case n == 1:
+		c.Reasons = append(c.Reasons, "and 1 more metric regressed")
+	case n > 1:
 		c.Reasons = append(c.Reasons, fmt.Sprintf("and %d more metrics regressed", n))
 	}
 	decided := fmt.Sprintf("of %d metrics that count %d are not worse by more than the margin, %d improved, %d are undecided", c.Family, counts[Same], counts[Improved], counts[Inconclusive])
