@@ -39,8 +39,14 @@ func newValidate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			describe(c.OutOrStdout(), plan)
-			return nil
+			var b strings.Builder
+			describe(&b, plan)
+			said := b.String()
+			if width := textOptions(c.OutOrStdout()).Width; width > 0 {
+				said = reports.Wrapped(said, width)
+			}
+			_, err = io.WriteString(c.OutOrStdout(), said)
+			return err
 		},
 	}
 	c.Flags().BoolVar(&objectives, "objectives", false, "list what objectives can be about, with unit, source and how each is judged; needs no PLAN")

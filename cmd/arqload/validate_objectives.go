@@ -35,8 +35,8 @@ func describeObjectives(w io.Writer, p *scenarios.Plan) {
 		}
 	}
 	if counted {
-		fmt.Fprintf(w, "  \"true\" is what a run without end would show; bounds at %g%% confidence. Arrivals are taken as independent of each other: where\n", analysis.Confidence*100)
-		fmt.Fprintln(w, "  bad ones come in clusters, as stalls make them, it takes as many times more as a cluster holds; a run of 10 judged seconds or more shows that (phi).")
+		fmt.Fprintf(w, "  \"true\" is what a run without end would show; bounds at %g%% confidence.\n", analysis.Confidence*100)
+		fmt.Fprintln(w, "  Arrivals are taken as independent of each other; where bad ones come in clusters, as stalls make them, it takes as many times more as a cluster holds; a run of 10 judged seconds or more shows that (phi).")
 	}
 	if gated {
 		fmt.Fprintln(w, "  \"under gate\" is the judged time after which `arqload gate` has proved it where nothing bad is seen; it ends the run when all are proved.")
