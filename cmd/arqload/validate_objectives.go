@@ -39,7 +39,7 @@ func describeObjectives(w io.Writer, p *scenarios.Plan) {
 		fmt.Fprintln(w, "  Arrivals are taken as independent of each other; where bad ones come in clusters, as stalls make them, it takes as many times more as a cluster holds; a run of 10 judged seconds or more shows that (phi).")
 	}
 	if gated {
-		fmt.Fprintln(w, "  \"under gate\" is the judged time after which `arqload gate` has proved it where nothing bad is seen; it ends the run when all are proved.")
+		fmt.Fprintln(w, "  \"under gate\" is the judged time after which `arqload gate` has proved it where nothing bad is seen; it ends the run when all are proved, or at the plan's end where the judged load changes.")
 	}
 }
 
