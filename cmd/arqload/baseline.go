@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,11 +75,13 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		}
 	}
 	var added []compare.Run
+	var margins compare.Margins // of the last one's plan
 	for _, dir := range dirs {
 		f, err := readFinished(dir)
 		if err != nil {
 			return err
 		}
+		margins = compare.MarginsOf(f.plan)
 		why := compare.Incomplete(f.summary)
 		if f.verdict.Judgement != analysis.Pass {
 			why = append(why, fmt.Sprintf("its verdict is %s: %s", f.verdict.Judgement, strings.Join(f.verdict.Reasons, "; ")))
@@ -91,7 +94,7 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		if slices.ContainsFunc(runs, func(r compare.Run) bool { return r.ID == f.run.ID }) {
 			why = append(why, "the run is in the baseline already")
 		}
-		if restless := compare.Restless(f.run, compare.MarginsOf(f.plan)); restless != "" && force {
+		if restless := compare.Restless(f.run, margins); restless != "" && force {
 			complain(stderr, f.run.ID+": "+restless)
 		} else if restless != "" {
 			why = append(why, restless+" (--force adds it)")
@@ -110,7 +113,7 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		}
 	}
 	fmt.Fprintf(stdout, "%s: %s added\n", name, count(len(added), "run"))
-	fmt.Fprintln(stdout, strings.Join(standing(runs, compare.MarginsOf(&scenarios.Plan{Compare: scenarios.DefaultCompare()})), "\n"))
+	fmt.Fprintln(stdout, strings.Join(standing(runs, margins), "\n"))
 	return nil
 }
 
@@ -133,7 +136,8 @@ func standing(runs []compare.Run, g compare.Margins) []string {
 	default:
 		out = append(out, fmt.Sprintf("%d runs", n))
 	}
-	out = append(out, "the smallest slowdown that can be called (more runs, or steadier ones, make it smaller):")
+	out = append(out, fmt.Sprintf("the smallest slowdown that can be called with a margin of %g%% and %s (more runs, or steadier ones, make it smaller):",
+		100*g.Relative, time.Duration(g.AtLeastS*float64(time.Second))))
 	for _, d := range compare.Detectables(runs, g) {
 		change := "none"
 		if !math.IsInf(d.Change, 0) {
