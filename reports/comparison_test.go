@@ -146,6 +146,9 @@ func TestTheComparisonInJSON(t *testing.T) {
 			if (x["low"] != nil) != known || (x["high"] != nil) != known || (x["p"] != nil) != known || x["reason"] == "" || x["runs"] != float64(runs) || x["confidence"] != 0.95 {
 				t.Errorf("%d runs, change %d: %v", runs, i, x)
 			}
+			if want := c.Changes[i]; x["margin"] != want.Margin || known && (x["low"] != want.Low || x["high"] != want.High || x["p"] != want.P || x["change"] != want.Change) {
+				t.Errorf("%d runs, change %d: %v, not %+v", runs, i, x, want)
+			}
 			if p := x["p_adjusted"]; c.Changes[i].Decides && known && p != c.Changes[i].Adjusted {
 				t.Errorf("%d runs, change %d: corrected p %v, not %v", runs, i, p, c.Changes[i].Adjusted)
 			}
