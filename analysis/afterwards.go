@@ -64,3 +64,16 @@ func (s *Summary) collapsed(objectives []scenarios.Objective) []string {
 	}
 	return why
 }
+
+func badVerb(o scenarios.Objective) string {
+	switch o.Metric {
+	case scenarios.MetricErrorRate:
+		return "failed"
+	case scenarios.MetricAvailability:
+		return "got no answer or a 5xx"
+	}
+	if o.Op == scenarios.LessEqual {
+		return fmt.Sprintf("took longer than %s or failed", o.LimitDuration())
+	}
+	return fmt.Sprintf("took %s or longer or failed", o.LimitDuration())
+}

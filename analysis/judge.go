@@ -230,19 +230,6 @@ func badWords(o scenarios.Objective, isStep bool) string {
 	return countedUnit(isStep) + " " + badVerb(o)
 }
 
-// badVerb is what a bad one did.
-func badVerb(o scenarios.Objective) string {
-	switch {
-	case o.Metric == scenarios.MetricErrorRate:
-		return "failed"
-	case o.Metric == scenarios.MetricAvailability:
-		return "got no answer or a 5xx"
-	case o.Op == scenarios.LessEqual:
-		return fmt.Sprintf("took longer than %s or failed", o.LimitDuration())
-	}
-	return fmt.Sprintf("took %s or longer or failed", o.LimitDuration())
-}
-
 // episode is the longest episode for which the proofs of this run hold.
 func (s *Summary) episode() time.Duration { return s.Judged / episodes }
 

@@ -69,9 +69,9 @@ func (x Change) FormatChange(v float64) string {
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return "?"
 	case x.Absolute && x.Metric.Unit == UnitShare:
-		return difference("%+.2g", 100*v) + " points"
+		return points(100 * v)
 	case x.Absolute:
-		return difference("%+.3g", v)
+		return fmt.Sprintf("%+.3g", v)
 	case v >= 9.995:
 		return fmt.Sprintf("x%.3g", 1+v)
 	case math.Abs(v) < 0.00995:
@@ -80,12 +80,12 @@ func (x Change) FormatChange(v float64) string {
 	return fmt.Sprintf("%+.0f%%", 100*v)
 }
 
-// difference prints one with its sign, which none has no use for: -0 is a 0 that was turned.
-func difference(format string, v float64) string {
+// points prints a difference with its sign, which none has no use for: -0 is a 0 that was turned.
+func points(v float64) string {
 	if math.Abs(v) < 1e-9 {
-		return "0"
+		return "0 points"
 	}
-	return fmt.Sprintf(format, v)
+	return fmt.Sprintf("%+.2g points", v)
 }
 
 // FormatMargin prints the margin without a sign.

@@ -64,6 +64,7 @@ or its generator was late by as much) is refused, unless --force.`,
 }
 
 func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, stdout, stderr io.Writer) error {
+	var margins compare.Margins // of the last one's plan
 	names, err := b.Names()
 	if err != nil {
 		return err
@@ -75,7 +76,6 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		}
 	}
 	var added []compare.Run
-	var margins compare.Margins // of the last one's plan
 	for _, dir := range dirs {
 		f, err := readFinished(dir)
 		if err != nil {
