@@ -100,5 +100,8 @@ func badVerb(o scenarios.Objective) string {
 	case scenarios.MetricAvailability:
 		return "got no answer or a 5xx"
 	}
-	return "took too long or failed"
+	if o.Op == scenarios.LessEqual {
+		return fmt.Sprintf("took longer than %s or failed", o.LimitDuration())
+	}
+	return fmt.Sprintf("took %s or longer or failed", o.LimitDuration())
 }

@@ -227,18 +227,7 @@ func countedUnit(isStep bool) string {
 }
 
 func badWords(o scenarios.Objective, isStep bool) string {
-	unit := countedUnit(isStep)
-	switch o.Metric {
-	case scenarios.MetricErrorRate:
-		return unit + " failed"
-	case scenarios.MetricAvailability:
-		return unit + " got no answer or a 5xx"
-	}
-	verb := "took " + o.LimitDuration().String() + " or longer"
-	if o.Op == scenarios.LessEqual {
-		verb = "took longer than " + o.LimitDuration().String()
-	}
-	return unit + " " + verb + " or failed"
+	return countedUnit(isStep) + " " + badVerb(o)
 }
 
 // episode is the longest episode for which the proofs of this run hold.

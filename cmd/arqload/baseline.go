@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,6 +65,7 @@ or its generator was late by as much) is refused, unless --force.`,
 }
 
 func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, stdout, stderr io.Writer) error {
+	var margins compare.Margins // of the last one's plan
 	names, err := b.Names()
 	if err != nil {
 		return err
@@ -81,6 +83,7 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		if err != nil {
 			return err
 		}
+		margins = compare.MarginsOf(f.plan)
 		why := compare.Incomplete(f.summary)
 		if f.verdict.Judgement != analysis.Pass {
 			why = append(why, fmt.Sprintf("its verdict is %s: %s", f.verdict.Judgement, strings.Join(f.verdict.Reasons, "; ")))
@@ -93,7 +96,7 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		if slices.ContainsFunc(runs, func(r compare.Run) bool { return r.ID == f.run.ID }) {
 			why = append(why, "the run is in the baseline already")
 		}
-		if restless := compare.Restless(f.run, compare.MarginsOf(f.plan)); restless != "" && force {
+		if restless := compare.Restless(f.run, margins); restless != "" && force {
 			complain(stderr, f.run.ID+": "+restless)
 		} else if restless != "" {
 			why = append(why, restless+" (--force adds it)")
@@ -116,7 +119,7 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		}
 	}
 	fmt.Fprintf(stdout, "%s: %s added\n", name, count(len(added), "run"))
-	fmt.Fprintln(stdout, strings.Join(standing(runs, compare.MarginsOf(&scenarios.Plan{Compare: scenarios.DefaultCompare()})), "\n"))
+	fmt.Fprintln(stdout, strings.Join(standing(runs, margins), "\n"))
 	return nil
 }
 
@@ -139,7 +142,8 @@ func standing(runs []compare.Run, g compare.Margins) []string {
 	default:
 		out = append(out, fmt.Sprintf("%d runs", n))
 	}
-	out = append(out, "the smallest slowdown that can be called (more runs, or steadier ones, make it smaller):")
+	out = append(out, fmt.Sprintf("the smallest slowdown that can be called with a margin of %g%% and %s (more runs, or steadier ones, make it smaller):",
+		100*g.Relative, time.Duration(g.AtLeastS*float64(time.Second))))
 	for _, d := range compare.Detectables(runs, g) {
 		change := "none"
 		if !math.IsInf(d.Change, 0) {
@@ -192,9 +196,10 @@ func newBaselineList() *cobra.Command {
 func newBaselineShow() *cobra.Command {
 	var store string
 	c := &cobra.Command{
-		Use:   "show NAME",
-		Short: "Show the runs of a baseline and what it can tell",
-		Args:  arguments(1, 1),
+		Use:     "show NAME",
+		Short:   "Show the runs of a baseline and what it can tell",
+		Example: "  arqload baseline show release-41",
+		Args:    arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			runs, err := bundle.OpenBaselines(store).Runs(args[0])
 			if err != nil {
@@ -231,9 +236,10 @@ func newBaselineShow() *cobra.Command {
 func newBaselineRemove() *cobra.Command {
 	var store string
 	c := &cobra.Command{
-		Use:   "remove NAME [RUN]",
-		Short: "Remove a run from a baseline, or the whole baseline",
-		Args:  arguments(1, 2),
+		Use:     "remove NAME [RUN]",
+		Short:   "Remove a run from a baseline, or the whole baseline",
+		Example: "  arqload baseline remove release-41 20261123T091500Z-arq-baseline\n  arqload baseline remove release-41",
+		Args:    arguments(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			b := bundle.OpenBaselines(store)
 			if len(args) == 2 { // be it "", of a variable that is not set: that is no run, and not all of them
