@@ -63,8 +63,9 @@ fuzz: ## every fuzz target for FUZZTIME (default 20s)
 bench: ## the drive's CPU per request beside the plain Vegeta library's, in pairs
 	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 900s ./attack ./analysis/...
 
-calibrate: ## how often a verdict is wrong, by simulation: the whole table (some minutes)
+calibrate: ## how often a verdict or a comparison is wrong, by simulation: both tables (some minutes)
 	$(GO) test -count=1 -timeout 1800s -v -run '^(TestCalibration|TestALongerRunLeavesLessUnproven|TestAGateEndsSoonWhereTheAnswerIsPlain)$$' ./analysis -calibrate
+	ARQLOAD_CALIBRATE=3000 $(GO) test -count=1 -timeout 1800s -v -run '^TestCalibratedOnRecordedNoise$$' ./analysis/compare
 
 golden: ## rewrite the golden files of the tests
 	$(GO) test ./reports ./cmd/arqload ./scenarios -update

@@ -2,21 +2,27 @@ package analysis
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"arqload/analysis/observation"
 	"arqload/scenarios"
 )
 
 // afterwards are the seconds of load after the last judged one of a run that a gate ended: their
-// arrivals were still in flight when the gate decided.
+// arrivals were still in flight when the gate decided. What another phase sent, which is not judged,
+// is not of them.
 func afterwards(run *observation.Run) []*observation.Second {
 	if run.Footer == nil || run.Footer.Early() != observation.ByGate {
 		return nil
 	}
 	from := endOf(run.Seconds, func(s *observation.Second) bool { return s.Judged })
+	judged := func(at observation.Seconds) bool {
+		return slices.ContainsFunc(run.Header.Phases, func(ph observation.Phase) bool { return ph.Judged && ph.Start <= at && at < ph.End })
+	}
 	var all []*observation.Second
 	for i := range run.Seconds {
-		if s := &run.Seconds[i]; s.Start.Duration() >= from && s.Start < run.Footer.StoppedAt {
+		if s := &run.Seconds[i]; s.Start.Duration() >= from && s.Start < run.Footer.StoppedAt && judged(s.Start) {
 			all = append(all, s)
 		}
 	}
@@ -31,7 +37,7 @@ func (s *Summary) collapsed(objectives []scenarios.Objective) []string {
 	var why []string
 	for _, o := range objectives {
 		scenario, step := o.Target()
-		if !o.Required || step != "" {
+		if !o.Required {
 			continue
 		}
 		key, counted := "", false
@@ -44,10 +50,15 @@ func (s *Summary) collapsed(objectives []scenarios.Objective) []string {
 		}
 		var t observation.Tally
 		for _, sec := range s.after {
-			if scenario == "" {
+			ls := sec.Scenarios[scenario]
+			switch {
+			case scenario == "":
 				t.Add(&sec.Tally)
-			} else if ls := sec.Scenarios[scenario]; ls != nil {
+			case ls == nil:
+			case step == "":
 				t.Add(&ls.Tally)
+			case ls.Steps[step] != nil:
+				t.Results.Add(&ls.Steps[step].Results)
 			}
 		}
 		bad, all := t.Failed-t.Errors[observation.Canceled]-t.ShedSelf, t.OK+t.Failed-t.Errors[observation.Canceled]-t.ShedSelf
@@ -59,10 +70,27 @@ func (s *Summary) collapsed(objectives []scenarios.Objective) []string {
 		}
 		if lower, _ := Bounds(float64(bad), float64(all), Confidence); lower > LimitShare(o) {
 			why = append(why, fmt.Sprintf("%s: of the %s that were still in flight when the gate ended the run %d %s, which disproves it of that moment: run it again, longer",
-				o.Text, plural(all, "arrival"), bad, badVerb(o)))
+				o.Text, plural(all, strings.TrimSuffix(countedUnit(step != ""), "s")), bad, badVerb(o)))
 		}
 	}
 	return why
+}
+
+// unseen says why what a gate's run saw is no pass, whatever is demanded of it: it was ended, for a
+// fail or for other objectives, before all that its plan judges had begun.
+func (s *Summary) unseen() string {
+	if s.StoppedBy != observation.ByGate {
+		return ""
+	}
+	if s.Header.Uneven {
+		return "the judged load changes, so a pass is known at the plan's end alone"
+	}
+	for _, l := range s.Header.Lanes {
+		if l.PlannedJudg > 0 && s.Scenarios[l.Scenario].Sent == 0 {
+			return fmt.Sprintf("no arrival of %s has been judged yet", l.Scenario)
+		}
+	}
+	return ""
 }
 
 func badVerb(o scenarios.Objective) string {
@@ -72,5 +100,8 @@ func badVerb(o scenarios.Objective) string {
 	case scenarios.MetricAvailability:
 		return "got no answer or a 5xx"
 	}
-	return "took too long or failed"
+	if o.Op == scenarios.LessEqual {
+		return fmt.Sprintf("took longer than %s or failed", o.LimitDuration())
+	}
+	return fmt.Sprintf("took %s or longer or failed", o.LimitDuration())
 }

@@ -171,6 +171,34 @@ func TestAGapIsNamedAndTheRestIsKeptAsAPart(t *testing.T) {
 	}
 }
 
+// Intervals that do not differ do not make many reads of few: three hits of three are likely with a
+// ratio of 80%, and so is a miss of one with one of 90%.
+func TestAFewReadsProveNoHitRatio(t *testing.T) {
+	for _, c := range []struct {
+		hits, misses int64 // of each of 20 intervals
+		gate         bool
+		want         Outcome
+	}{{1, 0, false, Met}, {1, 0, true, Unproven}, {0, 1, true, Missed}, {1000, 0, true, Met}, {870, 130, false, Met}, {830, 170, false, Missed}} {
+		s := Summary{Judged: 20 * time.Second, Cache: Cache{Available: true}}
+		s.Header.Gate = c.gate
+		add := func(h, m int64) {
+			s.Cache.Intervals = append(s.Cache.Intervals, CacheInterval{Hits: h, Misses: m})
+			s.Cache.Hits, s.Cache.Misses = s.Cache.Hits+h, s.Cache.Misses+m
+		}
+		add(c.hits, c.misses)
+		add(c.hits, c.misses)
+		if few := s.JudgeObjective(objectiveOf(t, "cache_hit_ratio > 85%")); c.hits+c.misses == 1 && few.Outcome != Unproven {
+			t.Errorf("%d hits, %d misses: %s (%s)", s.Cache.Hits, s.Cache.Misses, few.Outcome, few.Reason)
+		}
+		for range 18 {
+			add(c.hits, c.misses)
+		}
+		if r := s.JudgeObjective(objectiveOf(t, "cache_hit_ratio > 85%")); r.Outcome != c.want {
+			t.Errorf("%d hits, %d misses, gate %v: %s (%s), want %s", s.Cache.Hits, s.Cache.Misses, c.gate, r.Outcome, r.Reason, c.want)
+		}
+	}
+}
+
 func TestAResetThatTheCountersHaveOutgrownShowsInTheCommands(t *testing.T) {
 	c := SummarizeCache(redis(t, runOf(), func(s int, r *observation.Redis) error {
 		if s%10 == 0 || s == -2 || s == 23 {

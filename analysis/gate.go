@@ -16,7 +16,6 @@ import (
 // the record as an [observation.Recorder] does; Look is called beside that, by one goroutine.
 type Gate struct {
 	objectives []scenarios.Objective
-	uneven     bool // the judged load changes
 
 	mu    sync.Mutex
 	inbox inbox // what was recorded since the last look
@@ -67,14 +66,20 @@ const behindBy = settle
 
 // NewGate makes the gate of a plan.
 func NewGate(p *scenarios.Plan) *Gate {
-	return &Gate{objectives: p.Objectives, uneven: uneven(p.Phases), record: observation.Memory{TotalsOnly: true}}
+	return &Gate{objectives: p.Objectives, record: observation.Memory{TotalsOnly: true}}
 }
 
-// uneven says whether the judged load changes. What was seen of it then says nothing about
-// what is still to come.
-func uneven(phases []scenarios.Phase) bool {
+// Uneven says whether the judged load changes, or comes in parts: what is judged after other
+// load, a peak or a pause, shows how the system comes out of it. What was seen of the judged load
+// then says nothing about what is still to come.
+func Uneven(phases []scenarios.Phase) bool {
 	var shares []float64
+	parts, judged := 0, false
 	for _, ph := range phases {
+		if ph.Judged && !judged {
+			parts++
+		}
+		judged = ph.Judged
 		switch {
 		case !ph.Judged:
 		case len(ph.Steps) > 0:
@@ -83,7 +88,7 @@ func uneven(phases []scenarios.Phase) bool {
 			shares = append(shares, ph.From, ph.To)
 		}
 	}
-	return slices.ContainsFunc(shares, func(s float64) bool { return s != shares[0] })
+	return parts > 1 || slices.ContainsFunc(shares, func(s float64) bool { return s != shares[0] })
 }
 
 // Begin takes the header.
@@ -206,8 +211,10 @@ func (g *Gate) decide(k *Knowledge, s *Summary, run *observation.Run) []Result {
 	case Invalid:
 		k.Waiting = "nothing is decided while the measurement cannot be trusted: " + s.Invalid(g.objectives)[0]
 	case Pass:
-		if k.Waiting = g.waits(s); k.Waiting == "" {
-			k.Verdict, k.Why = Pass, fmt.Sprintf("all %d required objectives are met after %s judged", k.Required, duration(s.Judged))
+		k.Verdict, k.Why = Pass, fmt.Sprintf("all %d required objectives are met after %s judged", k.Required, duration(s.Judged))
+	case Inconclusive:
+		if !slices.ContainsFunc(v.Results, func(r Result) bool { return r.Objective.Required && r.Outcome != Met }) {
+			k.Waiting = s.unseen()
 		}
 	}
 	return v.Results
@@ -223,19 +230,6 @@ func behind(run *observation.Run) *observation.Run {
 	}
 	b.Seconds = b.Seconds[:n]
 	return &b
-}
-
-// waits says why a run that would pass now is not ended yet.
-func (g *Gate) waits(s *Summary) string {
-	if g.uneven {
-		return "the judged load changes, so a pass is known at the plan's end alone"
-	}
-	for _, l := range s.Header.Lanes {
-		if l.PlannedJudg > 0 && s.Scenarios[l.Scenario].Sent == 0 {
-			return fmt.Sprintf("no arrival of %s has been judged yet", l.Scenario)
-		}
-	}
-	return ""
 }
 
 func missedWords(results []Result) string {

@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func gateOf(t testing.TB, text string) *gated {
 		t.Fatal(err)
 	}
 	g := &gated{t: t, plan: plan, gate: NewGate(plan)}
-	h := observation.Header{Version: observation.Version, Gate: true}
+	h := observation.Header{Version: observation.Version, Gate: true, Uneven: Uneven(plan.Phases)}
 	var from time.Duration
 	for _, ph := range plan.Phases {
 		h.Phases = append(h.Phases, observation.Phase{Name: ph.Name, Judged: ph.Judged, Start: observation.Seconds(from), End: observation.Seconds(from + ph.Duration)})
@@ -211,6 +212,41 @@ phases: [{name: half, duration: 60s, at: 50%}, {name: full, duration: 60s}]
 	if k, n := gateOf(t, uneven+ownObjectives).until(60, 1000, 10); k.Verdict != Fail || n > 3 {
 		t.Errorf("after %d s: %+v; a fail is a fail", n, k)
 	}
+	for name, phases := range map[string]string{
+		"a peak between":  "[{name: before, duration: 60s}, {name: peak, duration: 20s, at: 300%, judged: false}, {name: after, duration: 60s}]",
+		"a pause between": "[{name: before, duration: 60s}, {name: pause, duration: 20s, at: 0%, judged: false}, {name: after, duration: 60s}]",
+	} {
+		k, n := gateOf(t, "load: [{scenario: auth, rate: 1000/s}]\nphases: "+phases+"\n"+ownObjectives).until(60, 1000, 0)
+		if k.Verdict != "" || k.Proved != 6 {
+			t.Errorf("%s: decided after %d s: %+v; what comes after it was not seen", name, n, k)
+		}
+	}
+}
+
+// A gate that fails by one objective has not seen what a pass by another one would stand on.
+func TestAFailedGateIsNoPassForAnotherPlan(t *testing.T) {
+	for name, c := range map[string]struct {
+		plan string
+		want Judgement
+	}{
+		"the load changes":        {"load: [{scenario: auth, rate: 1000/s}]\nphases: [{name: half, duration: 60s, at: 50%}, {name: full, duration: 60s}]\n", Inconclusive},
+		"a scenario was not sent": {"load: [{scenario: auth, rate: 1000/s}, {scenario: message, rate: 1/m}]\nphases: [{name: steady, duration: 300s}]\n", Inconclusive},
+		"the load is the same":    {steadyLoad, Pass},
+	} {
+		g := gateOf(t, c.plan+"objectives: [error_rate < 0.05%, cache_hit_ratio > 85%]\n")
+		for range 30 { // longer than a gate needs for a pass
+			g.record(1000, 10)
+		}
+		k, _ := g.until(20, 1000, 10)
+		if k.Verdict != Fail {
+			t.Fatalf("%s: %+v, want a fail", name, k)
+		}
+		run := g.m.Run
+		run.Footer = &observation.Footer{StoppedBy: observation.ByGate, StoppedAt: at(float64(len(run.Seconds))), StoppedWhy: k.Why}
+		if v := Judge(Summarize(&run), []scenarios.Objective{objectiveOf(t, "error_rate < 5%")}); v.Judgement != c.want {
+			t.Errorf("%s: judged by a kinder plan it is %s: %q; want %s", name, v.Judgement, v.Reasons, c.want)
+		}
+	}
 }
 
 func TestAPassWaitsForEveryScenario(t *testing.T) {
@@ -307,6 +343,23 @@ func TestAGateSaysWhatIsOpen(t *testing.T) {
 	}
 }
 
+// From the first judged second on a gate says when it can pass, and it is not much before that.
+func TestAGateSaysFromTheStartHowLongItNeeds(t *testing.T) {
+	g := gateOf(t, steadyLoad+ownObjectives)
+	g.until(5, 1000, 0)
+	for second := 1; second <= 22; second++ {
+		k := g.second(1000, 0)
+		if want := fmt.Sprintf("error_rate < 0.05%% needs about %d s more", 23-second); !strings.Contains(k.String(), want) {
+			t.Errorf("after %d s: %q, want %q", second, k, want)
+		}
+		for _, r := range k.Open {
+			if strings.Contains(r.Reason, "about 0 s more") || r.MissingSeconds < float64(20-second) {
+				t.Errorf("after %d s: %v s more: %s", second, r.MissingSeconds, r.Reason)
+			}
+		}
+	}
+}
+
 func open(text string, o Outcome, missing float64) Result {
 	return Result{Objective: scenarios.Objective{Text: text}, Outcome: o, MissingSeconds: missing}
 }
@@ -357,6 +410,31 @@ func TestAGuardIsAFail(t *testing.T) {
 	}
 	if v := ended(observation.ByGate, false, 0); v.Judgement != Pass || v.ExitCode != ExitPass {
 		t.Errorf("a gate: %s, exit %d", v.Judgement, v.ExitCode)
+	}
+}
+
+// The same where a gate had ended the run before, or where a person did not wait for what was in flight.
+func TestABreachIsAFailWhoeverEndedTheRun(t *testing.T) {
+	for _, c := range []struct {
+		footer observation.Footer
+		exit   int
+	}{
+		{observation.Footer{StoppedBy: observation.ByGate, StoppedWhy: "all 1 required objectives are met"}, ExitFail},
+		{observation.Footer{StoppedBy: observation.ByPerson, Interrupted: true, StoppedWhy: "interrupted after stop_when had ended it"}, ExitInterrupted},
+	} {
+		g := gateOf(t, steadyLoad+"objectives: [error_rate < 0.05%]\n")
+		g.until(60, 1000, 0)
+		run := g.m.Run
+		run.Footer = &c.footer
+		run.Footer.StoppedAt, run.Footer.Breach = at(float64(len(run.Seconds))), "error_rate > 50% over 200 requests: so it was"
+		v := Judge(Summarize(&run), g.plan.Objectives)
+		reasons := strings.Join(v.Reasons, "\n")
+		if v.Judgement != Fail || v.ExitCode != c.exit || !strings.Contains(reasons, "stop_when was breached: error_rate > 50% over 200 requests: so it was") {
+			t.Errorf("ended by %s: %s, exit %d, %s", c.footer.StoppedBy, v.Judgement, v.ExitCode, reasons)
+		}
+		if c.footer.StoppedBy == observation.ByGate && !strings.Contains(reasons, "no longer holds") {
+			t.Errorf("the gate's reason still stands: %s", reasons)
+		}
 	}
 }
 
@@ -473,6 +551,39 @@ func TestWhatWasStillInFlightCanTakeAPassAway(t *testing.T) {
 		}
 		if c.want == Inconclusive && !strings.Contains(v.Reasons[0], "still in flight") {
 			t.Errorf("the first reason is %q", v.Reasons[0])
+		}
+	}
+}
+
+// Of a system that failed before, its failures in that moment are no news.
+func TestAFailIsNotExplainedByWhatWasStillInFlight(t *testing.T) {
+	g := gateOf(t, steadyLoad+"objectives: [error_rate < 0.05%]\n")
+	k, _ := g.until(60, 1000, 10)
+	run := g.m.Run
+	cut := run.Seconds[len(run.Seconds)-1]
+	cut.Start, cut.Judged = cut.Start+cut.Length, false
+	run.Seconds = append(run.Seconds, cut)
+	run.Footer = &observation.Footer{StoppedBy: observation.ByGate, StoppedAt: cut.Start + cut.Length/2, StoppedWhy: k.Why}
+	if v := Judge(Summarize(&run), g.plan.Objectives); v.Judgement != Fail || !strings.Contains(v.Reasons[0], "missed") || strings.Contains(strings.Join(v.Reasons, "\n"), "run it again") {
+		t.Errorf("%s: %q", v.Judgement, v.Reasons)
+	}
+}
+
+// What is demanded of a step too; what was sent in a phase that is not judged is nobody's.
+func TestWhatWasInFlightIsHeldAgainstStepsAndJudgedPhasesAlone(t *testing.T) {
+	const sec = observation.Seconds(time.Second)
+	slow := observation.Results{OK: 400, Over: map[string]uint64{">=1s": 200}}
+	second := observation.Second{Start: 20 * sec, Length: sec, Scenarios: map[string]*observation.LaneSecond{
+		"auth": {Steps: map[string]*observation.StepTally{"token": {Results: slow}}}}}
+	o := objectiveOf(t, "auth/token.p95 < 1s")
+	for _, judged := range []bool{true, false} {
+		run := &observation.Run{Seconds: []observation.Second{{Start: 19 * sec, Length: sec, Judged: true}, second},
+			Footer: &observation.Footer{StoppedBy: observation.ByGate, StoppedAt: 20*sec + sec/3}}
+		run.Header.Phases = []observation.Phase{phase("a", 0, 20, true), phase("b", 20, 60, judged)}
+		run.Header.Counters = []observation.Counter{{Scenario: "auth", Step: "token", Over: ">=1s", Limit: sec}}
+		s := Summary{Header: run.Header, after: afterwards(run)}
+		if got := s.collapsed([]scenarios.Objective{o}); (len(got) > 0) != judged || judged && !strings.Contains(got[0], "of the 400 calls") {
+			t.Errorf("the phase is judged: %v: %q", judged, got)
 		}
 	}
 }

@@ -227,18 +227,7 @@ func countedUnit(isStep bool) string {
 }
 
 func badWords(o scenarios.Objective, isStep bool) string {
-	unit := countedUnit(isStep)
-	switch o.Metric {
-	case scenarios.MetricErrorRate:
-		return unit + " failed"
-	case scenarios.MetricAvailability:
-		return unit + " got no answer or a 5xx"
-	}
-	verb := "took " + o.LimitDuration().String() + " or longer"
-	if o.Op == scenarios.LessEqual {
-		verb = "took longer than " + o.LimitDuration().String()
-	}
-	return unit + " " + verb + " or failed"
+	return countedUnit(isStep) + " " + badVerb(o)
 }
 
 // episode is the longest episode for which the proofs of this run hold.
@@ -413,6 +402,10 @@ func (s *Summary) judgeCache(r *Result) {
 	// The share of misses swings in proportion, and the standard error with it: met is tested
 	// with the one that it has at the limit, as a share of arrivals is.
 	low = *r.Observed - (*r.Observed-low)*quieter(1-r.Objective.Limit, r.BadShare)
+	// So few reads may be hits alike in every interval that these do not differ: no bound is inside of
+	// the one that as many independent reads have.
+	fewest, most := at.share(float64(c.Misses), float64(c.Hits+c.Misses))
+	low, high = min(low, 1-most), max(high, 1-fewest)
 	r.Low, r.High, r.Episode = ptr(max(0, low)), ptr(min(1, high)), s.episode()
 	r.BadLow, r.BadHigh = 1-*r.High, 1-*r.Low
 	r.above(fmt.Sprintf("%s of %d reads, over %s", percent(*r.Observed), c.Hits+c.Misses, plural(r.Samples, "interval")), percent)

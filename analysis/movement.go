@@ -173,7 +173,7 @@ func listed(all []Mover) []Mover {
 	for i := range all {
 		ps[i] = all[i].P
 	}
-	for i, p := range holm(ps) {
+	for i, p := range Holm(ps) {
 		all[i].Holm = p
 	}
 	found := slices.DeleteFunc(all, func(o Mover) bool { return o.P >= chance })

@@ -258,15 +258,3 @@ func detrended(times, v []float64) []float64 {
 	}
 	return out
 }
-
-// holm corrects ascending p values for their number m: the i-th (from 0) counts (m-i) times,
-// and at least as much as the one before it. Source: Holm, Scandinavian Journal of Statistics 6 (1979).
-func holm(ascending []float64) []float64 {
-	out := make([]float64, len(ascending))
-	worst := 0.0
-	for i, p := range ascending {
-		worst = max(worst, min(1, p*float64(len(ascending)-i)))
-		out[i] = worst
-	}
-	return out
-}

@@ -114,13 +114,6 @@ func TestCliffsDeltaByHand(t *testing.T) {
 	}
 }
 
-func TestHolmByHand(t *testing.T) {
-	got := holm([]float64{0.01, 0.02, 0.03, 0.6})
-	for i, want := range []float64{0.04, 0.06, 0.06, 0.6} {
-		near(t, "p", got[i], want)
-	}
-}
-
 func TestASeriesStandsInItsOwnSecond(t *testing.T) {
 	w := axisOf(lived(step(100, 200, 10)))
 	of := func(unit scenarios.Unit, points ...Point) line {

@@ -85,14 +85,15 @@ func exactReach(at looks, m, limit float64) Reach {
 
 // Words says it of what is counted, in the same form before a run and after it.
 func (r Reach) Words(bad string) string {
-	proves := "cannot prove it, whatever it sees"
+	proves, do := "cannot prove it, whatever it sees", bad
 	if r.Proves != nil {
+		do = "do"
 		proves = fmt.Sprintf("proves it (9 times in 10) if truly at most %s %s", Roughly(*r.Proves), bad)
 	}
 	if r.Disproves == nil {
 		return proves + ", and cannot disprove it"
 	}
-	return proves + fmt.Sprintf(", and disproves it if at least %s do", Roughly(*r.Disproves))
+	return proves + fmt.Sprintf(", and disproves it if at least %s %s", Roughly(*r.Disproves), do)
 }
 
 // Roughly prints a share with two significant digits: 0.027%.
@@ -179,6 +180,9 @@ func (r *Result) reach(at looks, n, phi, limit float64) Reach {
 func (s *Summary) missing(r *Result, unit string, low, high, n, phi, limit float64) {
 	at := looksOf(s.Header)
 	want, ok := needed(at, high, n, phi, limit)
+	if ok && s.Judged > 0 {
+		want = max(want, n+s.early()*n/s.Judged.Seconds())
+	}
 	would := "would prove it if the share stays"
 	if !ok {
 		r.Reason += "; a longer run would not prove it unless fewer are bad"

@@ -84,11 +84,21 @@ func (s *Summary) atEveryLook(r *Result) {
 	switch {
 	case !s.Header.Gate:
 	case r.Outcome == Met && s.Judged < gateLeast:
-		r.Outcome, r.Cluster, r.Episode = Unproven, 0, 0
+		r.Outcome, r.Cluster, r.Episode, r.MissingSeconds = Unproven, 0, 0, math.Ceil(s.early())
 		r.Reason += fmt.Sprintf("; a gate meets nothing before %s of judged time", duration(gateLeast))
 	case r.Episode > 0:
 		r.Reason += "; the bounds hold at every look"
+	case r.Outcome == Unproven && r.MissingSeconds > 0:
+		r.MissingSeconds = max(r.MissingSeconds, math.Ceil(s.early()))
 	}
+}
+
+// early is for how many seconds more a gate meets nothing.
+func (s *Summary) early() float64 {
+	if !s.Header.Gate {
+		return 0
+	}
+	return max(0, (gateLeast - s.Judged).Seconds())
 }
 
 // scope states for which clusters and episodes a proof about a share holds.

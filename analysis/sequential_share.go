@@ -29,7 +29,7 @@ func evidenceBelow(k, n, p float64) float64 {
 		return 0
 	}
 	a, b := k+0.5, n-k+1
-	return mathext.Lbeta(a, b) + math.Log(mathext.RegIncBeta(a, b, p)) - math.Ln2 - a*math.Log(p) - (n-k)*math.Log1p(-p)
+	return mathext.Lbeta(a, b) + logIncBeta(a, b, p) - math.Ln2 - a*math.Log(p) - (n-k)*math.Log1p(-p)
 }
 
 // evidenceAbove is the same for a share above p, with the density 1/(q log(1/p)), which gives
@@ -45,7 +45,16 @@ func evidenceAbove(k, n, p float64) float64 {
 		return math.Inf(-1)
 	}
 	b := n - k + 1
-	return mathext.Lbeta(k, b) + math.Log(mathext.RegIncBeta(b, k, 1-p)) - math.Log(-math.Log(p)) - k*math.Log(p) - (n-k)*math.Log1p(-p)
+	return mathext.Lbeta(k, b) + logIncBeta(b, k, 1-p) - math.Log(-math.Log(p)) - k*math.Log(p) - (n-k)*math.Log1p(-p)
+}
+
+// logIncBeta is log I_x(a, b). From some 10^8 arrivals on the library's continued fraction does not come to its
+// end near the mean and returns anything, less than 0 too: there is no evidence then.
+func logIncBeta(a, b, x float64) float64 {
+	if i := mathext.RegIncBeta(a, b, x); i > 0 {
+		return math.Log(i)
+	}
+	return math.Inf(-1)
 }
 
 func (always) below(k, n, limit float64) bool {

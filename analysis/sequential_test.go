@@ -168,3 +168,15 @@ func TestAMeanOfSamplesIsBoundAtEveryLookOfAGate(t *testing.T) {
 		}
 	}
 }
+
+// Beyond what the library computes there is no bound inside of the share that was seen.
+func TestBoundsAtEveryLookOfABillionAreNotTooTight(t *testing.T) {
+	for _, share := range []float64{0.0001, 0.01, 0.1, 0.25, 0.45, 0.5, 0.55, 0.9} {
+		const n = 1e9
+		low, high := always{}.share(share*n, n)
+		l, u := once{}.share(share*n, n)
+		if low > l || high < u || math.IsNaN(low+high) {
+			t.Errorf("%v of a billion: %v..%v, by one look %v..%v", share, low, high, l, u)
+		}
+	}
+}

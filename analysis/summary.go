@@ -20,6 +20,7 @@ type Summary struct {
 	StoppedBy   observation.Stop // who ended the run before its plan's end; "": nobody
 	StoppedAt   time.Duration    // since when nothing was started
 	StoppedWhy  string
+	Breach      string                // of a guard of the plan, also where somebody else had ended the run
 	after       []*observation.Second // see collapsed
 	Partial     bool                  // the record has no end: the process died
 	Generator   Generator
@@ -160,6 +161,7 @@ func summarizeLoad(run *observation.Run) *Summary {
 	if f := run.Footer; f != nil {
 		s.Interrupted, s.Addresses, s.Sessions, s.Renewals = f.Interrupted, f.Addresses, f.Sessions, f.Renewals
 		s.StoppedBy, s.StoppedAt, s.StoppedWhy = f.Early(), f.StoppedAt.Duration(), f.StoppedWhy
+		s.Breach = f.Breach
 		s.Warnings = append(s.Warnings, footerWarnings(f)...)
 	}
 	for _, l := range run.Header.Lanes {

@@ -152,28 +152,16 @@ func steadiness(run *observation.Run, series []Series) Steadiness {
 
 // decide corrects for all that was looked at, and says which trends are significant and large.
 func (s *Steadiness) decide() {
-	order := make([]int, 0, len(s.Trends))
+	var vary []int // what does not vary cannot be found
+	var ps []float64
 	for i := range s.Trends {
-		if s.Trends[i].P < 1 { // what does not vary cannot be found
-			order = append(order, i)
+		if s.Trends[i].P < 1 {
+			vary, ps = append(vary, i), append(ps, s.Trends[i].P)
 		}
 		s.Trends[i].Holm = 1
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		switch {
-		case s.Trends[a].P < s.Trends[b].P:
-			return -1
-		case s.Trends[a].P > s.Trends[b].P:
-			return 1
-		}
-		return a - b
-	})
-	ps := make([]float64, len(order))
-	for k, i := range order {
-		ps[k] = s.Trends[i].P
-	}
-	for k, p := range holm(ps) {
-		s.Trends[order[k]].Holm = p
+	for k, p := range Holm(ps) {
+		s.Trends[vary[k]].Holm = p
 	}
 	for i := range s.Trends {
 		t := &s.Trends[i]

@@ -295,3 +295,19 @@ func TestALargeTrendThatOnlyHolmForgivesIsDoubtful(t *testing.T) {
 		}
 	}
 }
+
+// A trend and one change of level are two looks at one series, and the better counts twice.
+func TestTwoLooksCountTwice(t *testing.T) {
+	for _, to := range []float64{100, 100.5, 101, 102} {
+		s, run := steadyOf(straight(60, 100, to))
+		v := empty(60)
+		for i := range v {
+			v[i] = run.Seconds[10+i].Response.P95.Duration().Seconds()
+		}
+		perStep, _ := slope(v)
+		_, level := levelP(v.known(), rankedOf(v).all().known())
+		if tr, want := s.Trends[1], min(1, 2*min(trendP(v, perStep), level)); tr.Name != "p95" || math.Abs(tr.P-want) > 1e-12 {
+			t.Errorf("to %v: p %v, not %v", to, tr.P, want)
+		}
+	}
+}

@@ -69,6 +69,9 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 	if required(objectives) == 0 && len(objectives) > 0 {
 		open = append(open, reason{why: "no objective is required: there is nothing to pass"})
 	}
+	if why := s.unseen(); why != "" {
+		open = append(open, reason{why: "the run was ended before its plan's end: " + why})
+	}
 	var stopped []string
 	switch {
 	case s.Partial:
@@ -84,6 +87,7 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 		v.Judgement, v.ExitCode = Invalid, ExitInvalid
 	case len(missed) > 0 || len(breach) > 0:
 		v.Judgement, v.ExitCode = Fail, ExitFail
+		collapsed = nil // it takes a pass away, and there is none
 	case len(open) > 0 || len(stopped) > 0 || len(collapsed) > 0:
 		v.Judgement, v.ExitCode = Inconclusive, ExitInconclusive
 	default:
@@ -107,13 +111,17 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 	return v
 }
 
-// breach is the reason of a run that a guard of its plan ended: the plan itself calls that a
-// failure, whatever the objectives say of the judged time, of which there may be none.
+// breach is the reason of a run in which a guard of its plan was breached: the plan itself calls
+// that a failure, whatever the objectives say of the judged time, of which there may be none. The
+// run may have been ended by a gate before it, or by a person after it.
 func (s *Summary) breach() []string {
-	if s.StoppedBy != observation.ByGuard {
-		return nil
+	switch {
+	case s.StoppedBy == observation.ByGuard:
+		return []string{fmt.Sprintf("stop_when ended the run at %s: %s", duration(s.StoppedAt), s.StoppedWhy)}
+	case s.Breach != "":
+		return []string{"stop_when was breached: " + s.Breach}
 	}
-	return []string{fmt.Sprintf("stop_when ended the run at %s: %s", duration(s.StoppedAt), s.StoppedWhy)}
+	return nil
 }
 
 // gated says that a gate ended the run, and where the verdict is no longer the one that it
@@ -123,7 +131,7 @@ func (s *Summary) gated(final Judgement) []string {
 		return nil
 	}
 	why := fmt.Sprintf("the gate ended the run at %s, when the verdict was known: %s", duration(s.StoppedAt), s.StoppedWhy)
-	if final != Pass && final != Fail {
+	if final != Pass && final != Fail || s.Breach != "" {
 		why += "; with what came after that no longer holds: the verdict is the one above"
 	}
 	return []string{why}

@@ -57,9 +57,11 @@ type book struct {
 	live      live
 	pending   []observation.Example
 	stopped   time.Duration // when the run was ended before its plan's end; 0: it was not
+	stoppedBy observation.Stop
 	judgedTo  time.Duration // where stopped: only seconds that end by then are judged
 	guards    []*guard
-	breached  func(why string) // called at a guard's breach, with the book locked
+	breach    string           // of the first guard that was breached
+	breached  func(why string) // called at a breach that ends the run, with the book locked
 }
 
 type laneCounter struct {
@@ -185,7 +187,7 @@ func (b *book) stopLocked(at time.Duration, by observation.Stop) (first bool) {
 	if b.stopped > 0 {
 		return false
 	}
-	b.stopped = max(at, 1)
+	b.stopped, b.stoppedBy = max(at, 1), by
 	b.judgedTo = b.stopped
 	if by == observation.ByGate {
 		b.judgedTo = min(b.judgedTo, b.open[0].start)

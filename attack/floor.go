@@ -58,8 +58,7 @@ func floorOf(ctx context.Context, p *scenarios.Plan) (*observation.Floor, error)
 	serving.Go(func() { _ = server.Serve(listener) }) // it ends by Close
 	defer serving.Wait()
 	defer func() { _ = server.Close() }()
-	rate := min(max(peakRate(p), floorMinRate), floorMaxRate)
-	return driveFloor(ctx, "http://"+listener.Addr().String(), rate, floorInFlight(p))
+	return driveFloor(ctx, "http://"+listener.Addr().String(), floorRate(p), floorInFlight(p))
 }
 
 // driveFloor loads a server for the floor's time.
@@ -105,6 +104,8 @@ func driveFloor(ctx context.Context, base string, rate float64, slots int) (*obs
 	}
 	return f, nil
 }
+
+func floorRate(p *scenarios.Plan) float64 { return min(max(peakRate(p), floorMinRate), floorMaxRate) }
 
 // peakRate is the highest rate of all arrivals that the plan asks for, a second.
 func peakRate(p *scenarios.Plan) float64 {

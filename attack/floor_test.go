@@ -133,3 +133,19 @@ func TestThePeakIsOfAllLanesInTheBusiestPhase(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFloorStaysWithinWhatThisProcessCanDo(t *testing.T) {
+	for text, want := range map[string]struct {
+		rate  float64
+		slots int
+	}{
+		"load: [{scenario: auth, rate: 2/s, in_flight: 10}]":                                                            {20, 10},
+		"load: [{scenario: auth, rate: 300/s, in_flight: 100}, {scenario: message, rate: 100/s, in_flight: 50}]":        {400, 150},
+		"load: [{scenario: auth, rate: 30000/s, in_flight: 2000}, {scenario: message, rate: 30000/s, in_flight: 2000}]": {20_000, 256},
+	} {
+		p := parsePlan(t, "http://127.0.0.1:1", text+"\nphases: [{name: steady, duration: 2s}]\nobjectives: [error_rate < 1%]\n")
+		if rate, slots := floorRate(p), floorInFlight(p); rate != want.rate || slots != want.slots {
+			t.Errorf("%s: %v/s with %d slots, not %v", text, rate, slots, want)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func TestTheLeastBadOnesOfAGuard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := leastBad(g); got != want {
+		if got := leastBad(g, float64(g.Over)); got != want {
 			t.Errorf("%s: %d, want %d", text, got, want)
 		}
 	}

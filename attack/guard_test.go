@@ -100,3 +100,48 @@ stop_when: [error_rate > 50% over 200 requests]
 		}
 	})
 }
+
+// Once nothing more is sent, the slow ones are the last to end: the last N that ended are then
+// no picture of the system.
+func TestAGuardIsNotMisledByWhatEndsLast(t *testing.T) {
+	for name, phases := range map[string]string{
+		"at the end":   "[{name: steady, duration: 60s}]",
+		"in a pause":   "[{name: steady, duration: 30s}, {name: pause, duration: 20s, at: 0%, judged: false}, {name: again, duration: 30s}]",
+		"after a ramp": "[{name: steady, duration: 30s}, {name: down, duration: 10s, from: 100%, to: 0%}]",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				// One of 25 is never answered: 4% fail, 40 of them are in flight at any time.
+				p := planFor(t, "http://127.0.0.1:1", `
+load: [{scenario: auth, rate: 100/s}]
+limits: {in_flight: 500, timeout: 10s}
+phases: `+phases+`
+objectives: [error_rate < 10%]
+stop_when: [error_rate > 50% over 20 requests, p90 > 2s over 30 requests]
+`)
+				if f := drive(t, t.Context(), p, attacktest.New(attacktest.Script{HangEvery: 25})).Footer; f.StoppedBy != "" {
+					t.Errorf("stopped at %v: %s", f.StoppedAt.Duration(), f.StoppedWhy)
+				}
+			})
+		})
+	}
+}
+
+// A gate has ended the run, and then nothing that is in flight is answered: the guard sees it, though
+// there is nothing left to end.
+func TestAGuardSeesTheDrainAfterAGate(t *testing.T) {
+	for every, want := range map[uint64]string{1: "error_rate > 50% over 50 requests: 50 of the last 50 arrivals failed", 50: ""} {
+		synctest.Test(t, func(t *testing.T) {
+			run := driveUntil(t, t.Context(), `
+load: [{scenario: auth, rate: 100/s}]
+limits: {in_flight: 5000, timeout: 20s}
+phases: [{name: steady, duration: 60s}]
+objectives: [throughput >= 1/s]
+stop_when: [error_rate > 50% over 50 requests]
+`, attacktest.New(attacktest.Script{HangEvery: every}), 10*time.Second)
+			if f := run.Footer; f.Breach != want || f.StoppedBy != observation.ByGate || f.StoppedAt.Duration() != 10*time.Second {
+				t.Errorf("every %d hangs: the record says %+v; want the breach %q", every, f, want)
+			}
+		})
+	}
+}

@@ -100,5 +100,5 @@ func (b *book) footer(f *observation.Footer) {
 	f.Addresses = b.addresses
 	f.Retried = b.retried
 	f.Dropped = b.dropped
-	f.StoppedAt = observation.Seconds(b.stopped)
+	f.StoppedAt, f.Breach = observation.Seconds(b.stopped), b.breach
 }

@@ -3,8 +3,10 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
+	"arqload/analysis"
 	"arqload/analysis/compare"
 )
 
@@ -50,7 +52,6 @@ type Change struct {
 
 // AddComparison puts a comparison into the report. exit is the exit code with it.
 func (r *Report) AddComparison(c compare.Comparison, exit int) {
-	r.ExitCode = exit
 	r.Compared = &ComparisonSummary{Baseline: c.Baseline, Runs: list(c.Runs), Paired: c.Paired, Confidence: c.Confidence, Family: c.Family,
 		Regressed: c.Regressed, Reasons: list(c.Reasons), Warnings: list(c.Warnings)}
 	r.Comparison = []Change{}
@@ -73,16 +74,50 @@ func (r *Report) AddComparison(c compare.Comparison, exit int) {
 		if c.Paired {
 			against = "the plan " + c.Baseline
 		}
-		r.Reasons = append(r.Reasons, fmt.Sprintf("against %s: %s", against, c.Reasons[0]))
+		r.Reasons = r.with(fmt.Sprintf("against %s: %s", against, c.Reasons[0]), exit)
 	}
+	r.ExitCode = exit
+}
+
+// with returns the reasons and one more of a comparison: the first where it is that which
+// decides the exit code.
+func (r *Report) with(reason string, exit int) []string {
+	if exit != r.ExitCode {
+		return append([]string{reason}, r.Reasons...)
+	}
+	return append(r.Reasons, reason)
+}
+
+// besides is what a comparison adds to the word of the verdict, so that nobody who reads the
+// first line alone takes a run that passed for one that is no worse than its baseline.
+func (r *Report) besides() string {
+	but := ", and "
+	if r.Verdict == analysis.Pass {
+		but = ", but "
+	}
+	switch s := r.Compared; {
+	case s == nil:
+		return ""
+	case s.NotMade != "":
+		return but + "NOT COMPARED"
+	case s.Regressed:
+		return but + "REGRESSED"
+	}
+	return ""
 }
 
 // NotCompared says in the report why it was not compared with the baseline that was asked for,
 // which leads to the exit code.
 func (r *Report) NotCompared(baseline, why string, exit int) {
+	r.Reasons = r.with(fmt.Sprintf("not compared with the baseline %s: %s", baseline, why), exit)
 	r.ExitCode = exit
-	r.Reasons = append(r.Reasons, fmt.Sprintf("not compared with the baseline %s: %s", baseline, why))
 	r.Compared = &ComparisonSummary{Baseline: baseline, Confidence: compare.Confidence, Runs: []string{}, Reasons: []string{}, Warnings: []string{}, NotMade: why}
+}
+
+// decided says whether the comparison could tell anything: where it could not, no regression
+// was found because none could be.
+func (r *Report) decided() bool {
+	return slices.ContainsFunc(r.Comparison, func(c Change) bool { return c.Decides && c.Verdict != compare.Inconclusive })
 }
 
 // finite returns a number that JSON has, nil where there is none.
@@ -105,7 +140,11 @@ func (t *text) comparison() {
 	if s == nil {
 		return
 	}
-	what := fmt.Sprintf("Compared with the baseline %s (%d runs)", s.Baseline, len(s.Runs))
+	runs := fmt.Sprintf("%d runs", len(s.Runs))
+	if len(s.Runs) == 1 {
+		runs = "1 run"
+	}
+	what := fmt.Sprintf("Compared with the baseline %s (%s)", s.Baseline, runs)
 	if s.Paired {
 		what = fmt.Sprintf("Compared with the plan %s in %d pairs of alternating slices", s.Baseline, len(s.Runs))
 	}
@@ -115,6 +154,9 @@ func (t *text) comparison() {
 		return
 	}
 	word := "no regression found"
+	if !t.r.decided() {
+		word = "NOTHING DECIDED"
+	}
 	if s.Regressed {
 		word = "REGRESSED"
 		if t.o.Color {

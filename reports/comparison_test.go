@@ -72,6 +72,53 @@ func TestTheComparisonStandsInTheWholeReport(t *testing.T) {
 	}
 }
 
+func TestTheFirstLineSaysThatAPassedRunRegressed(t *testing.T) {
+	first := func(r *reports.Report) string {
+		var b bytes.Buffer
+		if err := r.WriteText(&b, reports.TextOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(strings.SplitN(b.String(), "\n", 3)[:2], "\n")
+	}
+	for _, x := range []struct {
+		verdict    analysis.Judgement
+		exit, with int
+		runs       int
+		want       string
+	}{
+		{analysis.Pass, 0, 5, 5, "PASS, but REGRESSED  golden (exit code 5)\n  - against the baseline v1: database calls"},
+		{analysis.Inconclusive, 3, 5, 5, "INCONCLUSIVE, and REGRESSED  golden (exit code 5)\n  - against the baseline v1: database calls"},
+		{analysis.Fail, 1, 1, 5, "FAIL, and REGRESSED  golden (exit code 1)\n  - conversation.p50 < 100ms: missed"},
+		{analysis.Pass, 0, 0, 1, "PASS  golden (exit code 0)\n  - conversation.p50 < 100ms: missed"},
+	} {
+		r, c := comparison(t, x.runs)
+		r.Verdict, r.ExitCode = x.verdict, x.exit
+		r.AddComparison(c, x.with)
+		if got := first(r); !strings.HasPrefix(got, x.want) {
+			t.Errorf("%s with %d runs: %q, not %q", x.verdict, x.runs, got, x.want)
+		}
+	}
+	r, _ := comparison(t, 1)
+	r.Verdict, r.ExitCode = analysis.Pass, 0
+	r.NotCompared("v1", "its phases differ", 3)
+	if got, want := first(r), "PASS, but NOT COMPARED  golden (exit code 3)\n  - not compared with the baseline v1: its phases differ"; got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+}
+
+func TestAComparisonThatCouldTellNothingDoesNotSoundLikeAPass(t *testing.T) {
+	r, c := comparison(t, 1)
+	r.AddComparison(c, 0)
+	r.ComparisonAlone()
+	var b bytes.Buffer
+	if err := r.WriteText(&b, reports.TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "NOTHING DECIDED: Compared with the baseline v1 (1 run)\n  - nothing could be decided: "; !strings.HasPrefix(b.String(), want) {
+		t.Errorf("%.200q, not %q", b.String(), want)
+	}
+}
+
 func TestTheComparisonInJSON(t *testing.T) {
 	for _, runs := range []int{1, 5} {
 		r, c := comparison(t, runs)
@@ -98,6 +145,12 @@ func TestTheComparisonInJSON(t *testing.T) {
 			known := runs > 1
 			if (x["low"] != nil) != known || (x["high"] != nil) != known || (x["p"] != nil) != known || x["reason"] == "" || x["runs"] != float64(runs) || x["confidence"] != 0.95 {
 				t.Errorf("%d runs, change %d: %v", runs, i, x)
+			}
+			if want := c.Changes[i]; x["margin"] != want.Margin || known && (x["low"] != want.Low || x["high"] != want.High || x["p"] != want.P || x["change"] != want.Change) {
+				t.Errorf("%d runs, change %d: %v, not %+v", runs, i, x, want)
+			}
+			if p := x["p_adjusted"]; c.Changes[i].Decides && known && p != c.Changes[i].Adjusted {
+				t.Errorf("%d runs, change %d: corrected p %v, not %v", runs, i, p, c.Changes[i].Adjusted)
 			}
 		}
 	}

@@ -95,6 +95,28 @@ func wrap(s string, room int) []string {
 	return lines
 }
 
+// Wrapped returns plain text with no line wider than the width. What a line goes on with stands
+// under what is behind the last gap in it (two spaces or more), as in a list with labels, else
+// four columns in from its begin.
+func Wrapped(s string, width int) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		line = strings.TrimSuffix(line, "\n")
+		if twwidth.Width(line) <= width {
+			b.WriteString(Printable(line) + "\n")
+			continue
+		}
+		text := strings.TrimLeft(line, " ")
+		begin, on := line[:len(line)-len(text)], len(line)-len(text)+4
+		if gap := strings.LastIndex(text, "  "); gap >= 0 {
+			begin, text = begin+text[:gap+2], text[gap+2:]
+			on = twwidth.Width(begin)
+		}
+		b.WriteString(begin + strings.Join(wrap(text, width-on), "\n"+strings.Repeat(" ", on)) + "\n")
+	}
+	return b.String()
+}
+
 // words are those of a text; a comparison and what follows it are one where they fit.
 func words(s string, room int) []string {
 	var all []string

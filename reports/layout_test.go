@@ -26,3 +26,16 @@ func TestObjectivesAreBrokenWhereTheyCanBeRead(t *testing.T) {
 		}
 	}
 }
+
+func TestWrappedKeepsLabelsApart(t *testing.T) {
+	for text, want := range map[string]string{
+		"short  as it is\n":                          "short  as it is\n",
+		"  auth     100 arrivals/s, 6550 requests\n": "  auth     100\n           arrivals/s,\n           6550 requests\n",
+		"  p99 < 2s: can be proved: it takes 299\n":  "  p99 < 2s: can be\n      proved: it takes\n      299\n",
+		"the last: no newline, and too long":         "the last: no\n    newline, and too\n    long\n",
+	} {
+		if got := reports.Wrapped(text, 24); got != want {
+			t.Errorf("%q becomes\n%s\nnot\n%s", text, got, want)
+		}
+	}
+}

@@ -55,6 +55,7 @@ func (t *text) verdict() {
 		}
 		word = "\x1b[1;" + code + "m" + word + "\x1b[0m"
 	}
+	word += t.r.besides()
 	t.paragraph(word+"  ", fmt.Sprintf("%s (exit code %d)", r.Run.Name, r.ExitCode))
 	for _, reason := range r.Reasons {
 		t.paragraph("  - ", reason)
@@ -99,11 +100,15 @@ func (t *text) objectives() {
 		}
 		longest = max(longest, o.EpisodeS)
 	}
+	var scope []string
 	if len(clusters) > 0 {
-		t.paragraph("  ", "Scope: met and missed hold if bad arrivals come in clusters of at most so many, whatever was seen: "+strings.Join(clusters, ", ")+".")
+		scope = append(scope, "bad arrivals come in clusters of at most so many, whatever was seen ("+strings.Join(clusters, ", ")+")")
 	}
 	if longest > 0 {
-		t.paragraph("  ", fmt.Sprintf("Scope: and if no episode, a stretch of better or worse times, is longer than %s. Longer ones need a longer run.", secs(longest)))
+		scope = append(scope, fmt.Sprintf("no stretch of better or worse times (an episode) is longer than %s; to cover longer ones, run longer", secs(longest)))
+	}
+	if len(scope) > 0 {
+		t.paragraph("  ", "Scope: met and missed hold if "+strings.Join(scope, ", and if ")+".")
 	}
 }
 

@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,6 +32,18 @@ func TestAPlanWithoutStopWhenHasNoGuard(t *testing.T) {
 		p, err := scenarios.Parse("plan.yaml", []byte(src), nil)
 		if err != nil || len(p.StopWhen) != 0 {
 			t.Errorf("%v, %v", p, err)
+		}
+	}
+}
+
+func TestTooManyGuardsAreRefused(t *testing.T) {
+	for n, refused := range map[int]bool{20: false, 21: true} {
+		src := basePlan + "stop_when:\n"
+		for i := range n {
+			src += fmt.Sprintf("  - error_rate > 50%% over %d requests\n", 100+i)
+		}
+		if _, err := scenarios.Parse("plan.yaml", []byte(src), nil); (err != nil) != refused {
+			t.Errorf("%d guards: %v", n, err)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"arqload/analysis"
 )
 
 // Recommended is the number of runs that a baseline should have.
@@ -267,14 +269,14 @@ func (c *Comparison) conclude() {
 		part   float64
 	}{{false, outsideShare}, {true, insidePart}} {
 		var family []*Change
+		var ps, goods []float64
 		for i := range c.Changes {
 			if x := &c.Changes[i]; x.Decides && inside(x.Metric.Kind) == side.inside {
-				family = append(family, x)
+				family, ps, goods = append(family, x), append(ps, x.P), append(goods, x.better)
 			}
 		}
 		c.Family += len(family)
-		worse := holm(family, func(x *Change) float64 { return x.P })
-		better := holm(family, func(x *Change) float64 { return x.better })
+		worse, better := analysis.Holm(ps), analysis.Holm(goods)
 		for i, x := range family {
 			x.Adjusted = min(1, worse[i]/side.part)
 			x.better = min(1, better[i]/side.part)
@@ -314,29 +316,6 @@ func (c *Comparison) scarce() {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("too few arrivals: fewer than %d of a run lie beyond %s, so chance moves it much; longer runs or higher rates are needed to compare it",
 			leastBeyond, strings.Join(names, ", ")))
 	}
-}
-
-// holm corrects p values for their number (Holm, Scandinavian Journal of Statistics 6 (1979) 65):
-// the smallest times n, the next times n-1, and none below the one before. Those that are not
-// known stay so and count.
-func holm(family []*Change, p func(*Change) float64) []float64 {
-	order := make([]int, len(family))
-	for i := range order {
-		order[i] = i
-	}
-	of := func(i int) float64 {
-		if v := p(family[i]); !math.IsNaN(v) {
-			return v
-		}
-		return 1
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(of(a), of(b)) })
-	out, least := make([]float64, len(family)), 0.0
-	for rank, i := range order {
-		least = max(least, min(1, of(i)*float64(len(family)-rank)))
-		out[i] = least
-	}
-	return out
 }
 
 // judge draws the verdict on one metric. One that does not decide is judged alone, without a

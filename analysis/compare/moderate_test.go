@@ -18,22 +18,6 @@ func TestTrigammaAndItsInverse(t *testing.T) {
 	}
 }
 
-func TestHolmIsThatOfTheBook(t *testing.T) {
-	// Sorted 0.01, 0.02, 0.03, 0.04, times 4, 3, 2, 1: 0.04, 0.06, 0.06, 0.04, none below the one before.
-	ps := []float64{0.03, 0.01, math.NaN(), 0.04, 0.02}
-	var family []*Change
-	for _, p := range ps {
-		family = append(family, &Change{P: p})
-	}
-	// With the one that is not known the factors are 5, 4, 3, 2, 1.
-	want := []float64{0.09, 0.05, 1, 0.09, 0.08}
-	for i, got := range holm(family, func(x *Change) float64 { return x.P }) {
-		if math.Abs(got-want[i]) > 1e-12 {
-			t.Errorf("p %g: %g, want %g", ps[i], got, want[i])
-		}
-	}
-}
-
 // placesOf are response times with the given variances between five runs.
 func placesOf(within float64, variances ...float64) []place {
 	var all []place

@@ -3,12 +3,14 @@ package compare
 import (
 	"math"
 
+	"arqload/analysis"
+
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Confidence is that of each one-sided bound.
-const Confidence = 0.95
+const Confidence = analysis.Confidence
 
 // scale carries a metric's values to where runs vary around their mean as a normal
 // distribution would, and differences back to what people read. A higher value is worse.
@@ -132,12 +134,12 @@ func placed(s set) place {
 // excessLag is by how much the generator of the new run was later than in the baseline's runs,
 // as a share of the metric's value.
 func (p place) excessLag() float64 {
+	if p.next.Unit != UnitSeconds || p.absolute {
+		return 0
+	}
 	var lag float64
 	for _, r := range p.runs {
 		lag += r.LagS / float64(len(p.runs))
-	}
-	if p.next.Unit != UnitSeconds || p.absolute {
-		return 0
 	}
 	return max(0, p.next.LagS-lag) / p.next.Value
 }

@@ -77,7 +77,7 @@ func (x Change) FormatChange(v float64) string {
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return "?"
 	case x.Absolute && x.Metric.Unit == UnitShare:
-		return fmt.Sprintf("%+.2g points", 100*v)
+		return points(100 * v)
 	case x.Absolute && x.Metric.Unit == UnitSeconds && v >= 0:
 		return "+" + x.Metric.Format(v)
 	case x.Absolute && x.Metric.Unit == UnitSeconds:
@@ -93,6 +93,14 @@ func (x Change) FormatChange(v float64) string {
 		return fmt.Sprintf("%+.1f%%", 100*v)
 	}
 	return fmt.Sprintf("%+.0f%%", 100*v)
+}
+
+// points prints a difference with its sign, which none has no use for: -0 is a 0 that was turned.
+func points(v float64) string {
+	if math.Abs(v) < 1e-9 {
+		return "0 points"
+	}
+	return fmt.Sprintf("%+.2g points", v)
 }
 
 // FormatMargin prints the margin without a sign.
@@ -184,7 +192,10 @@ func (c *Comparison) reason() {
 			c.Reasons = append(c.Reasons, x.Reason)
 		}
 	}
-	if n := counts[Regressed] - reasonsShown; n > 0 {
+	switch n := counts[Regressed] - reasonsShown; {
+	case n == 1:
+		c.Reasons = append(c.Reasons, "and 1 more metric regressed")
+	case n > 1:
 		c.Reasons = append(c.Reasons, fmt.Sprintf("and %d more metrics regressed", n))
 	}
 	decided := fmt.Sprintf("of %d metrics that count %d are not worse by more than the margin, %d improved, %d are undecided", c.Family, counts[Same], counts[Improved], counts[Inconclusive])

@@ -78,8 +78,11 @@ type Header struct {
 	Seed    uint64   `json:"seed,omitempty"`
 	// Gate says that a verdict was looked for every second, and that the run ended as soon as
 	// there was one: what is judged must hold at every look.
-	Gate  bool   `json:"gate,omitempty"`
-	Floor *Floor `json:"floor,omitempty"` // nil: not measured
+	Gate bool `json:"gate,omitempty"`
+	// Uneven says that the judged load changes, or comes in parts with other load between them:
+	// what was seen of it says nothing about what was still to come.
+	Uneven bool   `json:"uneven,omitempty"`
+	Floor  *Floor `json:"floor,omitempty"` // nil: not measured
 }
 
 // Floor is what this machine alone adds to a response time: the same load for a moment against
@@ -445,9 +448,10 @@ type Footer struct {
 	StoppedAt   Seconds           `json:"stopped_at_s,omitempty"`
 	StoppedBy   Stop              `json:"stopped_by,omitempty"` // "" for a run that went to its end; records of older versions say interrupted alone
 	StoppedWhy  string            `json:"stopped_why,omitempty"`
-	ClockDrift  Seconds           `json:"clock_drift_s"` // wall clock minus monotonic clock, over the run
-	Addresses   map[string]uint64 `json:"addresses"`     // requests by remote address
-	Retried     uint64            `json:"retried"`       // requests that net/http sent again by itself
+	Breach      string            `json:"breach,omitempty"` // what a guard of the plan saw, whoever ended the run
+	ClockDrift  Seconds           `json:"clock_drift_s"`    // wall clock minus monotonic clock, over the run
+	Addresses   map[string]uint64 `json:"addresses"`        // requests by remote address
+	Retried     uint64            `json:"retried"`          // requests that net/http sent again by itself
 	Sessions    int               `json:"sessions"`
 	Renewals    Renewals          `json:"renewals"`
 	Dropped     Dropped           `json:"dropped"`

@@ -65,6 +65,7 @@ or its generator was late by as much) is refused, unless --force.`,
 }
 
 func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, stdout, stderr io.Writer) error {
+	var margins compare.Margins // of the last one's plan
 	names, err := b.Names()
 	if err != nil {
 		return err
@@ -76,13 +77,13 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		}
 	}
 	var added []compare.Run
-	margins := defaultMargins()
 	var refused []string
 	for _, dir := range dirs {
 		f, err := readFinished(dir)
 		if err != nil {
 			return err
 		}
+		margins = compare.MarginsOf(f.plan)
 		why := compare.Incomplete(f.summary)
 		if f.verdict.Judgement != analysis.Pass {
 			why = append(why, fmt.Sprintf("its verdict is %s: %s", f.verdict.Judgement, strings.Join(f.verdict.Reasons, "; ")))
@@ -95,7 +96,7 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 		if slices.ContainsFunc(runs, func(r compare.Run) bool { return r.ID == f.run.ID }) {
 			why = append(why, "the run is in the baseline already")
 		}
-		if restless := compare.Restless(f.run, compare.MarginsOf(f.plan)); restless != "" && force {
+		if restless := compare.Restless(f.run, margins); restless != "" && force {
 			complain(stderr, f.run.ID+": "+restless)
 		} else if restless != "" {
 			why = append(why, restless+" (--force adds it)")
@@ -108,7 +109,6 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 			complain(stderr, fmt.Sprintf("%s: %s", f.run.ID, w))
 		}
 		runs, added = append(runs, f.run), append(added, f.run)
-		margins = compare.MarginsOf(f.plan)
 	}
 	if len(refused) > 0 {
 		return fmt.Errorf("%s; nothing was added", strings.Join(refused, "\n"))
@@ -121,11 +121,6 @@ func addToBaseline(b bundle.Baselines, name string, dirs []string, force bool, s
 	fmt.Fprintf(stdout, "%s: %s added\n", name, count(len(added), "run"))
 	fmt.Fprintln(stdout, strings.Join(standing(runs, margins), "\n"))
 	return nil
-}
-
-// defaultMargins are those of a plan that says nothing: a baseline keeps no plan.
-func defaultMargins() compare.Margins {
-	return compare.MarginsOf(&scenarios.Plan{Compare: scenarios.DefaultCompare()})
 }
 
 func count(n int, what string) string {
@@ -201,9 +196,10 @@ func newBaselineList() *cobra.Command {
 func newBaselineShow() *cobra.Command {
 	var store string
 	c := &cobra.Command{
-		Use:   "show NAME",
-		Short: "Show the runs of a baseline and what it can tell",
-		Args:  arguments(1, 1),
+		Use:     "show NAME",
+		Short:   "Show the runs of a baseline and what it can tell",
+		Example: "  arqload baseline show release-41",
+		Args:    arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			runs, err := bundle.OpenBaselines(store).Runs(args[0])
 			if err != nil {
@@ -227,7 +223,7 @@ func newBaselineShow() *cobra.Command {
 					say("  !     %s: %s", r.ID, w)
 				}
 			}
-			for _, line := range standing(runs, defaultMargins()) {
+			for _, line := range standing(runs, compare.MarginsOf(&scenarios.Plan{Compare: scenarios.DefaultCompare()})) {
 				say("%s", line)
 			}
 			return nil
@@ -240,9 +236,10 @@ func newBaselineShow() *cobra.Command {
 func newBaselineRemove() *cobra.Command {
 	var store string
 	c := &cobra.Command{
-		Use:   "remove NAME [RUN]",
-		Short: "Remove a run from a baseline, or the whole baseline",
-		Args:  arguments(1, 2),
+		Use:     "remove NAME [RUN]",
+		Short:   "Remove a run from a baseline, or the whole baseline",
+		Example: "  arqload baseline remove release-41 20261123T091500Z-arq-baseline\n  arqload baseline remove release-41",
+		Args:    arguments(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			b := bundle.OpenBaselines(store)
 			if len(args) == 2 { // be it "", of a variable that is not set: that is no run, and not all of them

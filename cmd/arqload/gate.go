@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,16 +23,11 @@ func newGate() *cobra.Command {
 		Long: `gate is run, but looks after each judged second whether the verdict is known already, and then ends the
 run: with pass when every required objective is met, with fail as soon as one is missed; else it goes on to
 the plan's end. Looking often makes an error no likelier: the bounds hold at every look, and are wider
-than those of run for that. A plan whose judged load changes can fail early, but passes at its end alone.`,
+than those of run for that. A plan whose judged load changes, or comes in parts, can fail early, but passes at
+its end alone.`,
 		Example: "  arqload gate plan.yaml --out runs --format text,json=report.json",
 		Args:    one("PLAN"),
-		RunE: func(c *cobra.Command, args []string) error {
-			plan, err := scenarios.Load(args[0])
-			if err != nil {
-				return err
-			}
-			return run(c.Context(), plan, o, c.OutOrStdout(), c.ErrOrStderr())
-		},
+		RunE:    o.runPlan,
 	}
 	o.flags(c)
 	o.runFlags(c)
@@ -131,15 +124,4 @@ func (g *gateWatch) Second(s observation.Second, intervals []observation.Interva
 func (g *gateWatch) Sample(s observation.Sample) error {
 	g.gate.Sample(s)
 	return g.Recorder.Sample(s)
-}
-
-// describeGuards prints, for validate, what ends a run at once.
-func describeGuards(w io.Writer, p *scenarios.Plan) {
-	var all []string
-	for _, g := range p.StopWhen {
-		all = append(all, g.Text)
-	}
-	if len(all) > 0 {
-		fmt.Fprintf(w, "  %-14s %s: ends the run at once, in whatever phase; the verdict is then fail\n", "stop_when", strings.Join(all, ", "))
-	}
 }

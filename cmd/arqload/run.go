@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,15 +47,9 @@ func newRun() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "run PLAN",
 		Short:   "Drive a plan, collect, judge, report",
-		Example: "  arqload run plan.yaml --out runs --format text,json=report.json",
+		Example: "  arqload run plan.yaml --out runs --format text,json=report.json\n  arqload run plan.yaml --baseline release-41",
 		Args:    one("PLAN"),
-		RunE: func(c *cobra.Command, args []string) error {
-			plan, err := scenarios.Load(args[0])
-			if err != nil {
-				return err
-			}
-			return run(c.Context(), plan, o, c.OutOrStdout(), c.ErrOrStderr())
-		},
+		RunE:    o.runPlan,
 	}
 	o.flags(c)
 	o.runFlags(c)
@@ -74,6 +69,15 @@ func (o *runOptions) flags(c *cobra.Command) {
 	c.Flags().BoolVar(&o.quiet, "quiet", false, "no progress")
 }
 
+// runPlan is what run and gate do with PLAN.
+func (o *runOptions) runPlan(c *cobra.Command, args []string) error {
+	plan, err := scenarios.Load(args[0])
+	if err != nil {
+		return err
+	}
+	return run(c.Context(), plan, *o, c.OutOrStdout(), c.ErrOrStderr())
+}
+
 // run drives a plan to its report. The verdict is drawn from the bundle as it was written,
 // so that judging it again next year reads the same evidence.
 func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr io.Writer) error {
@@ -81,11 +85,8 @@ func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr
 	if err != nil {
 		return err
 	}
-	if plan.IsRedacted() {
-		return fmt.Errorf("the plan's secrets are [redacted]: it was saved in a bundle, to be judged; run the plan it was made from")
-	}
-	if host := plan.Host(); !plan.IsLoopback() && o.confirm != host && o.confirm != hostname(host) {
-		return fmt.Errorf("the plan sends load to %s, which is not this machine: repeat the command with --confirm-host %s if you may load it", host, host)
+	if err := allowed(plan, o.confirm); err != nil {
+		return err
 	}
 	var baseline []compare.Run
 	if o.baseline != "" {
@@ -122,6 +123,18 @@ func run(ctx context.Context, plan *scenarios.Plan, o runOptions, stdout, stderr
 	return nil
 }
 
+// allowed refuses a plan that must not be driven: one that was saved without its secrets, and
+// one that loads a machine for which nobody gave consent.
+func allowed(p *scenarios.Plan, confirmed ...string) error {
+	if p.IsRedacted() {
+		return fmt.Errorf("the secrets of the plan %s are [redacted]: it was saved in a bundle, to be judged; run the plan it was made from", p.Name)
+	}
+	if host := p.Host(); !p.IsLoopback() && !slices.Contains(confirmed, host) && !slices.Contains(confirmed, hostname(host)) {
+		return fmt.Errorf("the plan %s sends load to %s, which is not this machine: repeat the command with --confirm-host %s if you may load it", p.Name, host, host)
+	}
+	return nil
+}
+
 // hostname is a host without its port.
 func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -143,7 +156,7 @@ func drive(ctx context.Context, plan *scenarios.Plan, w *bundle.Writer, o runOpt
 	}
 	options := attack.Options{
 		Recorder: w, Collectors: list, Sources: sources,
-		Header: observation.Header{ID: w.ID(), ToolVersion: toolVersion(), Environment: environment(plan), Gate: o.gate},
+		Header: observation.Header{ID: w.ID(), ToolVersion: toolVersion(), Environment: environment(plan), Gate: o.gate, Uneven: analysis.Uneven(plan.Phases)},
 	}
 	var also []func() string
 	if o.gate {

@@ -240,3 +240,19 @@ func TestTheReportOnATerminal(t *testing.T) {
 		}
 	}
 }
+
+func TestValidateFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	plan, _ := terminalPlan(t, "steady")
+	cmd := exec.Command("arqload", "validate", plan)
+	cmd.Env = environ("TERM=xterm")
+	shown, err := on(t, 80, cmd, func(tty *os.File) { cmd.Stdout = tty })
+	if err != nil || !strings.Contains(shown, "\nobjectives: ") {
+		t.Fatalf("%v: %q", err, shown)
+	}
+	for _, line := range strings.Split(strings.ReplaceAll(shown, "\r\n", "\n"), "\n") {
+		if len([]rune(line)) > 80 {
+			t.Errorf("a line of %d columns: %s", len([]rune(line)), line)
+		}
+	}
+}

@@ -39,8 +39,14 @@ func newValidate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			describe(c.OutOrStdout(), plan)
-			return nil
+			var b strings.Builder
+			describe(&b, plan)
+			said := b.String()
+			if width := textOptions(c.OutOrStdout()).Width; width > 0 {
+				said = reports.Wrapped(said, width)
+			}
+			_, err = io.WriteString(c.OutOrStdout(), said)
+			return err
 		},
 	}
 	c.Flags().BoolVar(&objectives, "objectives", false, "list what objectives can be about, with unit, source and how each is judged; needs no PLAN")
@@ -135,6 +141,17 @@ func describePhases(w io.Writer, p *scenarios.Plan) {
 		at += ph.Duration
 	}
 	fmt.Fprintf(w, "  the generator's own lag (p99) must stay below %s, a tenth of the tightest limit on a response time, or 20ms where there is none\n", analysis.LagLimit(p.Objectives))
+}
+
+// describeGuards prints, for validate, what ends a run at once.
+func describeGuards(w io.Writer, p *scenarios.Plan) {
+	var all []string
+	for _, g := range p.StopWhen {
+		all = append(all, g.Text)
+	}
+	if len(all) > 0 {
+		fmt.Fprintf(w, "  %-14s %s: ends the run at once, in whatever phase; the verdict is then fail\n", "stop_when", strings.Join(all, ", "))
+	}
 }
 
 func addRows(rows map[string]uint64, sc *scenarios.Scenario, n uint64) {

@@ -12,18 +12,22 @@ import (
 	"arqload/scenarios"
 )
 
+// underGate follows the judged time in which a gate proves an objective.
+const underGate = " under gate"
+
 // describeObjectives prints of each objective what it takes to prove it, and the smallest
 // difference from its limit that the plan can see at all. Each line that outlook gives
 // stands under the objective.
 func describeObjectives(w io.Writer, p *scenarios.Plan) {
 	fmt.Fprintln(w, "\nobjectives: what it takes to prove each, and what this plan can see")
-	counted := false
+	counted, gated := false, false
 	for _, o := range p.Objectives {
 		note := ""
 		if !o.Required {
 			note = " (not required)"
 		}
 		lines := outlook(p, o)
+		gated = gated || strings.Contains(lines[0], underGate)
 		fmt.Fprintf(w, "  %s%s: %s\n", o.Text, note, lines[0])
 		for _, more := range lines[1:] {
 			fmt.Fprintf(w, "      %s\n", more)
@@ -31,8 +35,11 @@ func describeObjectives(w io.Writer, p *scenarios.Plan) {
 		}
 	}
 	if counted {
-		fmt.Fprintf(w, "  \"true\" is what a run without end would show; bounds at %g%% confidence. Arrivals are taken as independent of each other: where\n", analysis.Confidence*100)
-		fmt.Fprintln(w, "  bad ones come in clusters, as stalls make them, it takes as many times more as a cluster holds; a run of 10 judged seconds or more shows that (phi).")
+		fmt.Fprintf(w, "  \"true\" is what a run without end would show; bounds at %g%% confidence.\n", analysis.Confidence*100)
+		fmt.Fprintln(w, "  Arrivals are taken as independent of each other; where bad ones come in clusters, as stalls make them, it takes as many times more as a cluster holds; a run of 10 judged seconds or more shows that (phi).")
+	}
+	if gated {
+		fmt.Fprintln(w, "  \"under gate\" is the judged time after which `arqload gate` has proved it where nothing bad is seen; it ends the run when all are proved, or at the plan's end where the judged load changes.")
 	}
 }
 
@@ -77,29 +84,30 @@ type counting struct {
 func (c counting) outlook() []string {
 	need := analysis.Provable(c.limit)
 	rate := c.have / max(c.judged.Seconds(), 1e-9)
+	gate := ""
+	if after, ok := analysis.GateProves(c.limit, rate); ok && c.gated {
+		gate = fmt.Sprintf(" (%s%s)", after, underGate)
+		if after > c.judged {
+			gate = fmt.Sprintf(" (%s%s: longer than this plan)", after, underGate)
+		}
+	}
+	first := fmt.Sprintf("can be proved: it takes %d good %s, %s at this rate%s; the plan judges %.0f in %s", need, c.unit, forTime(float64(need)/max(rate, 1e-9)), gate, c.have, c.judged)
 	if c.have < float64(need) {
 		longer := ""
 		if rate > 0 {
-			longer = fmt.Sprintf(": judge %s instead", time.Duration(float64(need)/rate*float64(time.Second)).Truncate(time.Second)+time.Second)
+			longer = fmt.Sprintf(": judge %s instead%s", time.Duration(float64(need)/rate*float64(time.Second)).Truncate(time.Second)+time.Second, gate)
 		}
-		return []string{fmt.Sprintf("cannot be proved: it takes %d good %s, the plan judges %.0f%s", need, c.unit, c.have, longer)}
+		first = fmt.Sprintf("cannot be proved: it takes %d good %s, the plan judges %.0f%s", need, c.unit, c.have, longer)
+	}
+	if c.have == 0 {
+		return []string{first}
 	}
 	reach := analysis.ReachOf(c.have, 1, c.limit)
-	lines := []string{
-		fmt.Sprintf("can be proved: it takes %d good %s, %s at this rate; the plan judges %.0f in %s", need, c.unit, forTime(float64(need)/rate), c.have, c.judged),
-		"this plan " + reach.Words(c.bad),
-	}
+	sees := "this plan " + reach.Words(c.bad)
 	if c.failures {
-		lines[1] += fmt.Sprintf("; one failure in %.0f would be seen at all (%g%%)", math.Floor(1/reach.Sees), analysis.Confidence*100)
+		sees += fmt.Sprintf("; one failure in %.0f would be seen at all (%g%%)", math.Floor(1/reach.Sees), analysis.Confidence*100)
 	}
-	if after, ok := analysis.GateProves(c.limit, rate); ok && c.gated {
-		when := fmt.Sprintf("under `arqload gate` a system that shows nothing bad proves it after %s of judged time", after)
-		if after > c.judged {
-			when = fmt.Sprintf("under `arqload gate` this plan is too short: it takes %s of judged time with nothing bad", after)
-		}
-		lines = append(lines, when)
-	}
-	return lines
+	return []string{first, sees}
 }
 
 // badWords says what a bad arrival of an objective does, of many: "0.027% fail".
