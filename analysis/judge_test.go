@@ -122,6 +122,15 @@ func TestABreakdownIsAFail(t *testing.T) {
 	}
 }
 
+func TestOneSlowAnswerOfTheFirstIsNoBreakdown(t *testing.T) {
+	s := newSim(2 * time.Second)
+	s.m.Run.Header.Gate = true
+	s.second(times(5, 1), nil, 0)
+	if r := s.judge(t, "p99 < 2s").Results[0]; r.Outcome != Unproven {
+		t.Errorf("1 of 5: %s (%s)", r.Outcome, r.Reason)
+	}
+}
+
 func TestOutcomesAtKnownCounts(t *testing.T) {
 	// 60,000 arrivals: at most 20 bad prove < 0.05%, at least 40 disprove it, one a second
 	// at most, so that phi is 1.

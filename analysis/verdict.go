@@ -132,7 +132,7 @@ func (s *Summary) gated(final Judgement) []string {
 	}
 	why := fmt.Sprintf("the gate ended the run at %s, when the verdict was known: %s", duration(s.StoppedAt), s.StoppedWhy)
 	if final != Pass && final != Fail || s.Breach != "" {
-		why += "; with what came after that no longer holds: the verdict is the one above"
+		why += "; with what came after that, or what is demanded now, it no longer holds: the verdict is the one above"
 	}
 	return []string{why}
 }
