@@ -40,8 +40,14 @@ func (s *Summary) collapsed(objectives []scenarios.Objective) []string {
 		if !o.Required {
 			continue
 		}
-		key, counted := "", false
+		key, counted, allowed := "", false, LimitShare(o)
 		switch o.Metric {
+		case scenarios.MetricThroughput: // what is left of the rate without the bad ones
+			p, _ := s.population(o)
+			if p == nil || p.CompletedOK == 0 {
+				continue
+			}
+			allowed = max(0, 1-o.Limit*s.Judged.Seconds()/float64(p.CompletedOK))
 		case scenarios.MetricErrorRate, scenarios.MetricAvailability:
 		case scenarios.MetricQuantile:
 			key, counted = s.counter(o)
@@ -68,7 +74,7 @@ func (s *Summary) collapsed(objectives []scenarios.Objective) []string {
 		if counted {
 			bad += t.Over[key]
 		}
-		if lower, _ := Bounds(float64(bad), float64(all), Confidence); lower > LimitShare(o) {
+		if lower, _ := Bounds(float64(bad), float64(all), Confidence); lower > allowed {
 			why = append(why, fmt.Sprintf("%s: of the %s that were still in flight when the gate ended the run %d %s, which disproves it of that moment: run it again, longer",
 				o.Text, plural(all, strings.TrimSuffix(countedUnit(step != ""), "s")), bad, badVerb(o)))
 		}
@@ -95,7 +101,7 @@ func (s *Summary) unseen() string {
 
 func badVerb(o scenarios.Objective) string {
 	switch o.Metric {
-	case scenarios.MetricErrorRate:
+	case scenarios.MetricErrorRate, scenarios.MetricThroughput:
 		return "failed"
 	case scenarios.MetricAvailability:
 		return "got no answer or a 5xx"

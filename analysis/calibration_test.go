@@ -227,10 +227,10 @@ func (sim *simulated) decided() bool {
 		return v.Outcome == Met || v.Outcome == Missed
 	}
 	limit := LimitShare(sim.o)
-	d, _, _ := s.divisors(s.shares(sim.o, p), limit)
+	d, batches, _ := s.divisors(s.shares(sim.o, p), limit)
 	k, n := float64(s.bad(sim.o, p, false).high), float64(p.Planned)
 	at := looksOf(s.Header)
-	return s.Judged >= gateLeast && at.below(k/d.met, n/d.met, limit) || at.above(k/d.missed, n/d.missed, limit)
+	return s.Judged >= gateLeast && at.below(k/d.met, n/d.met, limit) || at.above(k/d.missed, n/d.missed, limit) || batches >= minBatches && anyhow(k, n) >= limit
 }
 
 // cell is one row of the table: an objective, a world, a length, a truth.

@@ -223,6 +223,31 @@ phases: [{name: half, duration: 60s, at: 50%}, {name: full, duration: 60s}]
 	}
 }
 
+// What half of the load does not reach on the average the whole of it may.
+func TestAGateDoesNotFailAThroughputThatIsStillToCome(t *testing.T) {
+	g := gateOf(t, `
+load: [{scenario: auth, rate: 1000/s}]
+phases: [{name: half, duration: 30s, at: 50%}, {name: full, duration: 60s}]
+objectives: [throughput >= 800/s, error_rate < 1%]
+`)
+	if k, n := g.until(30, 500, 0); k.Verdict != "" {
+		t.Fatalf("after %d s of half the load: %+v; the plan's average is 833/s", n, k)
+	}
+	if k, n := g.until(60, 1000, 0); k.Verdict != "" {
+		t.Fatalf("%d s later: %+v", n, k)
+	}
+	run := g.m.Run
+	run.Header.Lanes[0].PlannedRun = 75_000
+	run.Footer = &observation.Footer{}
+	if v := Judge(Summarize(&run), g.plan.Objectives); v.Judgement == Fail {
+		t.Errorf("at the plan's end: %q", v.Reasons)
+	}
+	g = gateOf(t, steadyLoad+"objectives: [throughput >= 800/s]\n")
+	if k, n := g.until(40, 500, 0); k.Verdict != Fail {
+		t.Errorf("half of what is demanded, by a steady load: not decided after %d s: %+v", n, k)
+	}
+}
+
 // A gate that fails by one objective has not seen what a pass by another one would stand on.
 func TestAFailedGateIsNoPassForAnotherPlan(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -525,11 +550,14 @@ func TestTheGeneratorsOwnCPUIsWaitedFor(t *testing.T) {
 
 // A system that breaks down while the gate makes up its mind does not pass.
 func TestWhatWasStillInFlightCanTakeAPassAway(t *testing.T) {
+	const errors, rate = "error_rate < 0.05%", "throughput >= 900/s"
 	for _, c := range []struct {
+		objective        string
 		failed, canceled int
 		want             Judgement
-	}{{0, 0, Pass}, {1, 0, Pass}, {0, 300, Pass}, {200, 0, Inconclusive}, {400, 100, Inconclusive}} {
-		g := gateOf(t, steadyLoad+"objectives: [error_rate < 0.05%]\n")
+	}{{errors, 0, 0, Pass}, {errors, 1, 0, Pass}, {errors, 0, 300, Pass}, {errors, 200, 0, Inconclusive}, {errors, 400, 100, Inconclusive},
+		{rate, 0, 300, Pass}, {rate, 40, 0, Pass}, {rate, 60, 0, Inconclusive}, {rate, 400, 100, Inconclusive}} { // a tenth may fail
+		g := gateOf(t, steadyLoad+"objectives: ["+c.objective+"]\n")
 		k, _ := g.until(60, 1000, 0)
 		g.record(400, c.failed) // the second that the gate cut
 		run := g.m.Run

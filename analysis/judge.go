@@ -169,6 +169,10 @@ func (s *Summary) judgeProportion(r *Result) {
 	low, lowOf, high := float64(b.low), n-float64(b.own), float64(b.high)
 	r.BadShare = high / n
 	r.BadLow, _ = at.share(low/d.missed, lowOf/d.missed)
+	clustered := r.BadLow
+	if batches >= minBatches { // before that one slow answer of the first five would be a fail of a gate
+		r.BadLow = max(r.BadLow, anyhow(low, lowOf))
+	}
 	_, r.BadHigh = at.share(high/d.met, n/d.met)
 	phi := d.met
 	if math.IsInf(phi, 1) { // too early to tell
@@ -185,6 +189,8 @@ func (s *Summary) judgeProportion(r *Result) {
 	case inside:
 		r.Phi = d.met
 		scope = s.scope(r, func(phi float64) bool { return at.below(high/phi, n/phi, limit) }, n)
+	case outside && clustered < limit:
+		scope = "; holds whatever clusters and episodes they come in"
 	case outside:
 		scope = s.scope(r, func(phi float64) bool { return at.above(low/phi, lowOf/phi, limit) }, n)
 	}

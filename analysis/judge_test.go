@@ -92,6 +92,45 @@ func times(n, bad int) []time.Duration {
 	return out
 }
 
+// A system that breaks down for good, or for a while, is one episode: no number of seconds tells how
+// often there is one, and still nobody calls what fails twenty times as often as it may undecided.
+func TestABreakdownIsAFail(t *testing.T) {
+	for _, c := range []struct {
+		seconds, from, to int
+		bad               int // of 1000
+		want              Outcome
+	}{
+		{60, 10, 60, 1000, Missed}, {60, 30, 60, 1000, Missed}, {60, 50, 60, 1000, Missed}, {60, 57, 60, 1000, Missed},
+		{60, 10, 60, 100, Missed}, {60, 50, 60, 100, Missed}, {300, 150, 300, 100, Missed}, {300, 290, 300, 1000, Missed},
+		{300, 100, 105, 1000, Missed},
+		{60, 50, 60, 10, Unproven}, // 0.17%
+	} {
+		s := newSim()
+		for i := range c.seconds {
+			errs := map[observation.Class]uint64{}
+			if i >= c.from && i < c.to {
+				errs[observation.HTTP5xx] = uint64(c.bad)
+			}
+			s.second(times(1000-int(errs[observation.HTTP5xx]), 0), errs, 0)
+		}
+		for _, gate := range []bool{false, true} {
+			s.m.Run.Header.Gate = gate
+			if r := s.judge(t, "error_rate < 0.05%").Results[0]; r.Outcome != c.want {
+				t.Errorf("gate %v: %d of 1000 fail from %d s to %d s of %d s: %s (%s)", gate, c.bad, c.from, c.to, c.seconds, r.Outcome, r.Reason)
+			}
+		}
+	}
+}
+
+func TestOneSlowAnswerOfTheFirstIsNoBreakdown(t *testing.T) {
+	s := newSim(2 * time.Second)
+	s.m.Run.Header.Gate = true
+	s.second(times(5, 1), nil, 0)
+	if r := s.judge(t, "p99 < 2s").Results[0]; r.Outcome != Unproven {
+		t.Errorf("1 of 5: %s (%s)", r.Outcome, r.Reason)
+	}
+}
+
 func TestOutcomesAtKnownCounts(t *testing.T) {
 	// 60,000 arrivals: at most 20 bad prove < 0.05%, at least 40 disprove it, one a second
 	// at most, so that phi is 1.

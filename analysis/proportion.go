@@ -37,6 +37,20 @@ func Bounds(k, n, confidence float64) (lower, upper float64) {
 	return lower, upper
 }
 
+// anyhow is a lower bound, at Confidence, on the long-run share of bad ones where k of n were bad,
+// however they hang together: where the share is p on the average, k/n is ever c*p or more with a
+// chance of at most 1/c. A system that breaks down for good is one long episode, of which no
+// dispersion can be estimated, but twenty times what is allowed is no chance.
+//
+// Source: Markov's inequality for one look, the maximal ergodic theorem for all of them (Hopf, Journal of Rational
+// Mechanics and Analysis 3, 1954; Petersen, Ergodic Theory, 2.2). It takes the load as steady.
+func anyhow(k, n float64) float64 {
+	if !isCount(k, n) {
+		return 0
+	}
+	return (1 - Confidence) * k / n
+}
+
 // share is how many of how many were bad in one stretch of time.
 type share struct{ bad, all float64 }
 

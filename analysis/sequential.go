@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"arqload/analysis/observation"
+	"arqload/scenarios"
+
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -83,6 +85,9 @@ const gateCluster = 3
 func (s *Summary) atEveryLook(r *Result) {
 	switch {
 	case !s.Header.Gate:
+	case r.Outcome == Missed && s.StoppedBy == observation.ByGate && s.Header.Uneven && averages(r.Objective):
+		r.Outcome, r.Cluster, r.Episode = Unproven, 0, 0
+		r.Reason += "; it is an average over a load that changes, of which a part was still to come"
 	case r.Outcome == Met && s.Judged < gateLeast:
 		r.Outcome, r.Cluster, r.Episode, r.MissingSeconds = Unproven, 0, 0, math.Ceil(s.early())
 		r.Reason += fmt.Sprintf("; a gate meets nothing before %s of judged time", duration(gateLeast))
@@ -91,6 +96,12 @@ func (s *Summary) atEveryLook(r *Result) {
 	case r.Outcome == Unproven && r.MissingSeconds > 0:
 		r.MissingSeconds = max(r.MissingSeconds, math.Ceil(s.early()))
 	}
+}
+
+// averages says whether an objective is about an average that the load itself sets.
+func averages(o scenarios.Objective) bool {
+	d, ok := scenarios.Define(o.Name)
+	return o.Metric == scenarios.MetricThroughput || o.Metric == scenarios.MetricSampled && ok && d.Rule == scenarios.RuleMean
 }
 
 // early is for how many seconds more a gate meets nothing.

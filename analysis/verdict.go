@@ -69,7 +69,7 @@ func Judge(s *Summary, objectives []scenarios.Objective) Verdict {
 	if required(objectives) == 0 && len(objectives) > 0 {
 		open = append(open, reason{why: "no objective is required: there is nothing to pass"})
 	}
-	if why := s.unseen(); why != "" {
+	if why := s.unseen(); why != "" && len(missed) == 0 {
 		open = append(open, reason{why: "the run was ended before its plan's end: " + why})
 	}
 	var stopped []string
@@ -132,7 +132,7 @@ func (s *Summary) gated(final Judgement) []string {
 	}
 	why := fmt.Sprintf("the gate ended the run at %s, when the verdict was known: %s", duration(s.StoppedAt), s.StoppedWhy)
 	if final != Pass && final != Fail || s.Breach != "" {
-		why += "; with what came after that no longer holds: the verdict is the one above"
+		why += "; with what came after that, or what is demanded now, it no longer holds: the verdict is the one above"
 	}
 	return []string{why}
 }
