@@ -26,7 +26,7 @@ ALONE := arqload/attack arqload/cmd/arqload arqload/cmd/internal/reference
 
 test: deps ## all tests, with the race detector, over a real PostgreSQL and Redis
 	$(GO) test -race -timeout 280s $(TESTFLAGS) $(filter-out $(ALONE),$(shell $(GO) list ./...))
-	$(GO) test -race -p 1 -timeout 280s $(TESTFLAGS) $(ALONE)
+	$(GO) test -race -p 1 -parallel 4 -timeout 280s $(TESTFLAGS) $(ALONE)
 	$(GO) test -run '^TestTiming' $(TESTFLAGS) ./attack
 
 test-postgres-matrix: ## the collector on every PostgreSQL of POSTGRES_VERSIONS, fetched where missing
