@@ -229,6 +229,22 @@ func exactMargin(sd, n float64) float64 {
 // Margin is [margin] in units of the standard deviation between intervals.
 func Margin(n float64) float64 { return margin(1, n) }
 
+// intervalsFor returns the smallest number of intervals whose average lies surely within gap of
+// the truth, n = (t(n-1) sd/gap)^2 by iteration from the normal quantile; ok is false where no number up to 1e15 does.
+func intervalsFor(sd, gap float64) (n float64, ok bool) {
+	n = math.Pow(normal*sd/gap, 2)
+	for range 20 {
+		if !(n < 1e15) { // also where gap is 0
+			return 0, false
+		}
+		before := n
+		if n = math.Pow(studentT(max(2, math.Ceil(n))-1)*sd/gap, 2); math.Abs(n-before) < 0.01*before {
+			break
+		}
+	}
+	return max(2, math.Ceil(n)), true
+}
+
 // missingAverage says how much longer an average over n intervals would have to be taken
 // to decide an objective, from its mean and half, the way from there to a one-sided bound,
 // and how far from the limit it can see at all. The spread, neighbours' resemblance in it,
@@ -246,9 +262,9 @@ func (s *Summary) missingAverage(r *Result, mean, half, n float64, format func(f
 	gap := math.Abs(mean - o.Limit)
 	every := s.Judged.Seconds() / n
 	satisfied, _ := within(o, mean, mean)
-	want, ok := least(n, func(n float64) bool { return n >= 2 && studentT(n-1)*sd/math.Sqrt(n) < gap })
+	want, ok := intervalsFor(sd, gap)
 	switch {
-	case gap == 0 || !ok:
+	case !ok:
 		r.Reason += "; it is at its limit: no longer run decides it unless it changes"
 	case want > n:
 		r.more(want-n, (want-n)*every)
