@@ -550,7 +550,11 @@ func printCalibration(cells []cell, got []rates) {
 				fmt.Print(" - |")
 				continue
 			}
-			fmt.Printf(" %.1f / %.1f", 100*g.metStated, 100*g.missStated)
+			if g.metStated+g.missStated == 0 && g.met > 0.005 {
+				fmt.Print(" out") // of the scope that the verdicts state
+			} else {
+				fmt.Printf(" %.1f / %.1f", 100*g.metStated, 100*g.missStated)
+			}
 			if g.met > g.metStated+0.005 || g.missed > g.missStated+0.005 {
 				fmt.Printf(" (%.0f / %.0f)", 100*g.met, 100*g.missed)
 			}
