@@ -3,7 +3,7 @@ GO      ?= go
 OUT     ?= runs
 FUZZTIME ?= 20s
 POSTGRES_VERSIONS ?= 13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17
-WITHOUT ?= none# a major version that the matrix leaves out
+WITHOUT ?= none# major versions that the matrix leaves out
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
@@ -32,7 +32,7 @@ test: deps ## all tests, with the race detector, over a real PostgreSQL and Redi
 test-postgres-matrix: ## the collector on every PostgreSQL of POSTGRES_VERSIONS, fetched where missing
 	@./deploy/install-deps.sh npm
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; trap 'exit 1' HUP INT TERM; failed=; \
-	for version in $(filter-out $(WITHOUT).%,$(POSTGRES_VERSIONS)); do \
+	for version in $(filter-out $(addsuffix .%,$(WITHOUT)),$(POSTGRES_VERSIONS)); do \
 		start=$$(date +%s); \
 		if bin=$$(./deploy/fetch-postgres.sh $$version) && ARQLOAD_POSTGRES_BIN=$$bin $(GO) test -count=1 -timeout 240s ./attack/collectors/pgstat > "$$log" 2>&1; \
 		then result=ok; else result=FAILED; failed="$$failed $$version"; cat "$$log"; fi; \
