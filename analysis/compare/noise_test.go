@@ -3,10 +3,8 @@ package compare_test
 import (
 	"bufio"
 	"cmp"
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,13 +14,13 @@ import (
 	"arqload/analysis/compare"
 	"arqload/analysis/hist"
 	"arqload/analysis/observation"
-	"arqload/reports/bundle"
 	"arqload/scenarios"
 )
 
 // noiseFile holds recorded runs of the reference ARQ: of each judged second and scenario the
 // number of answers and the order statistics of their response times in tenths of a millisecond,
-// deciles of the lower nine tenths and every one of the upper tenth, where the p95 and the p99 are.
+// deciles of the lower nine tenths and every one of the upper tenth, where the p95 and the p99 are;
+// each as what it is more than the one before.
 // A run begins with its id, its validity, and the percentiles of the generator's own lag, 0 to 100,
 // in hundredths of a millisecond.
 const noiseFile = "testdata/noise.txt"
@@ -43,61 +41,6 @@ type noiseRun struct {
 	valid   bool
 	lag     []int // percentiles of the generator's
 	seconds []map[string]noiseSecond
-}
-
-// TestRecordNoise writes noiseFile from the bundles below $ARQLOAD_NOISE; it is no test otherwise.
-func TestRecordNoise(t *testing.T) {
-	dir := os.Getenv("ARQLOAD_NOISE")
-	if dir == "" {
-		t.Skip("ARQLOAD_NOISE names no folder of bundles")
-	}
-	paths, _ := filepath.Glob(filepath.Join(dir, "*", bundle.ReportJSON))
-	var b strings.Builder
-	for _, p := range paths {
-		run, err := bundle.Read(filepath.Dir(p))
-		if err != nil || run.Footer == nil || run.Footer.Interrupted {
-			t.Logf("left out: %s: %v", p, err)
-			continue
-		}
-		sum := analysis.Summarize(run)
-		fmt.Fprintf(&b, "run %s %t", run.Header.ID, len(sum.Invalid(demands(t))) == 0)
-		for i := range 101 {
-			d, _ := sum.Generator.Lag.Quantile(float64(i) / 100)
-			fmt.Fprintf(&b, " %d", d.Microseconds()/10)
-		}
-		b.WriteByte('\n')
-		for _, s := range run.Seconds {
-			if !s.Judged {
-				continue
-			}
-			for _, lane := range run.Header.Lanes {
-				h := run.PerSecond[observation.Series{Scenario: lane.Scenario, Step: observation.All, Outcome: observation.OK, Clock: observation.Response}][s.Start]
-				if h == nil || s.Scenarios[lane.Scenario].Failed > 0 {
-					t.Logf("%s: second %v has no %s, or failures", run.Header.ID, s.Start, lane.Scenario)
-					continue
-				}
-				n := int(h.Count())
-				var all []int
-				for r := int64(1); r <= h.Count(); r++ {
-					_, high, _ := h.AtRank(r)
-					all = append(all, int((high+50*time.Microsecond)/(100*time.Microsecond)))
-				}
-				lower := n - n/10
-				fmt.Fprintf(&b, "%s %d", lane.Scenario, n)
-				for d := range deciles {
-					fmt.Fprintf(&b, " %d", all[d*(lower-1)/(deciles-1)])
-				}
-				for _, v := range all[lower:] {
-					fmt.Fprintf(&b, " %d", v)
-				}
-				b.WriteByte('\n')
-			}
-			b.WriteString("second\n")
-		}
-	}
-	if err := os.WriteFile(noiseFile, []byte(b.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // readNoise reads noiseFile.
@@ -122,6 +65,9 @@ func readNoise(t testing.TB) []noiseRun {
 			now = map[string]noiseSecond{}
 		default:
 			numbers := integers(t, fields[1:])
+			for i := 2; i < len(numbers); i++ {
+				numbers[i] += numbers[i-1]
+			}
 			now[fields[0]] = noiseSecond{n: numbers[0], bulk: numbers[1 : 1+deciles], top: numbers[1+deciles:]}
 		}
 	}
